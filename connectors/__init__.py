@@ -1,0 +1,1 @@
+"""Sales channels: HTTP in, canonical Polars frames out."""

@@ -1,0 +1,113 @@
+"""The words every connector is written in: account, window, page, resource.
+
+An endpoint is described, not programmed: a `Resource` says how its pages are asked for and how a page
+becomes canonical frames. Paging loops, throttling, retries, tokens and size limits live once, in `client.py`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import SecretStr
+
+from connectors.canonical import Normalized
+
+if TYPE_CHECKING:
+    from connectors.client import ChannelClient
+
+Platform = Literal["amazon", "shopify", "walmart"]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A place we sell: one marketplace of an account, with its business day and currency."""
+
+    name: str  # unique, e.g. "amazon-us"
+    platform: Platform
+    external_id: str  # the source's id of it: marketplace id, shop name
+    currency: str
+    timezone: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """One seller account: where it answers, how it proves itself, where it sells."""
+
+    name: str
+    platform: Platform
+    api_url: str
+    auth_url: str
+    credentials: Mapping[str, SecretStr] = field(repr=False)
+    channels: tuple[Channel, ...]
+    options: Mapping[str, str] = field(default_factory=dict)  # seller_id, shop_name, api_version, ...
+
+    def secret(self, name: str) -> str:
+        """The credential called `name` in clear, for the one request that needs it."""
+        return self.credentials[name].get_secret_value()
+
+    def channel(self, external_id: str | None) -> Channel | None:
+        """The channel the source calls `external_id`; None when this account has no such channel."""
+        return next((c for c in self.channels if c.external_id == external_id), None)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Half-open span of the source's update clock: `since <= t < until`. `since` None: from the beginning."""
+
+    since: datetime | None
+    until: datetime
+
+    def slices(self, span: timedelta, earliest: datetime) -> Iterator["Window"]:
+        """This window cut into parts of at most `span`, oldest first, beginning at `since` or `earliest`."""
+        start = self.since or earliest
+        while start < self.until:
+            end = min(start + span, self.until)
+            yield Window(start, end)
+            start = end
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer of the source as it came over the wire, still opaque."""
+
+    body: bytes
+    kind: Literal["json", "jsonl", "tsv", "csv", "xml"] = "json"
+    charset: str = "utf-8"
+    watermark: datetime | None = None  # the source's own cut-off, where it gives one
+    expected_records: int | None = None  # how many records the source says the whole slice has
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a normalizer needs to know beside the page. Pure: no clock, no settings, no network."""
+
+    account: Account
+    fetched_at: datetime  # for sources without an update clock
+
+    @property
+    def home(self) -> Channel:
+        """The account's first channel: where a record belongs that names none."""
+        return self.account.channels[0]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """An endpoint, described. `pages` asks for raw pages; `normalize` is pure.
+
+    `kind` is "window" (changes between two instants) or "snapshot" (the whole state each time: what is not
+    in it is gone). `lookback` is re-read before the watermark because sources publish late; `delay` is how
+    long the newest changes stay invisible; `retention` is how far back the source can look at all: nothing
+    older is ever taken for deleted.
+    """
+
+    name: str
+    platform: Platform
+    frames: tuple[str, ...]  # names of canonical frames a page may give
+    pages: Callable[["ChannelClient", Window], Iterator[Page]]
+    normalize: Callable[[Page, Context], Normalized]
+    kind: Literal["window", "snapshot"] = "window"
+    lookback: timedelta = timedelta(hours=1)
+    delay: timedelta = timedelta(minutes=2)
+    retention: timedelta | None = None
+    confirm_empty: bool = False  # an empty or all-zero answer is read a second time before it is believed

@@ -1,0 +1,64 @@
+"""Personal data stops here: frames leave the connectors with keyed pseudonyms and no names.
+
+A pseudonym is an HMAC-SHA-256 of the source's customer reference under the merchant's own key, so it cannot
+be guessed from a list of addresses (a bare hash can) and changes with the key.
+"""
+
+import hashlib
+import hmac
+from typing import Any
+
+import polars as pl
+
+# Field names that carry personal data in the three APIs and the merchants' files. Anything below such a key
+# is dropped from raw records; addresses keep the parts named in _ADDRESS_KEPT.
+_PERSONAL = frozenset(
+    """email buyeremail customeremailid customer_email contactemail notificationemail buyername buyerinfo buyer
+    recipientname name1 firstname lastname first_name last_name fullname displayname phone phonenumber
+    daytimephone buyerphonenumber addressline1 addressline2 addressline3 address1 address2 line1 line2 company
+    street latitude longitude buyertaxinfo buyercounty giftmessagetext note customer_note
+    ipaddress clientip browserip user_agent""".split()
+)
+_ADDRESS = frozenset("shippingaddress billingaddress postaladdress deliveryaddress address".split())
+_ADDRESS_KEPT = frozenset(
+    "country countrycode countrycodev2 country_code state stateorregion province provincecode province_code".split()
+)
+
+
+def pseudonym(reference: str, key: bytes) -> str:
+    """32 hex digits that stand for a customer; a reference that already is one ("key:…") is kept."""
+    if reference.startswith("key:"):
+        return reference[4:]
+    return hmac.new(key, reference.strip().lower().encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def pseudonymize(frame: pl.DataFrame, key: bytes) -> pl.DataFrame:
+    """`frame` with `customer_ref` replaced by `customer_key`; frames without it come back unchanged."""
+    if "customer_ref" not in frame.columns:
+        return frame
+    known = frame["customer_ref"].drop_nulls().unique()
+    keys = pl.DataFrame(
+        {"customer_ref": known, "customer_key": [pseudonym(ref, key) for ref in known]},
+        schema={"customer_ref": pl.String, "customer_key": pl.String},
+    )
+    at = frame.columns.index("customer_ref")
+    joined = frame.join(keys, on="customer_ref", how="left", maintain_order="left")
+    columns = frame.columns[:at] + ["customer_key"] + frame.columns[at + 1 :]
+    return joined.select(columns)
+
+
+def scrub(record: Any, *, in_address: bool = False) -> Any:
+    """A copy of a decoded JSON record without personal data, for quarantine and logs."""
+    if isinstance(record, dict):
+        kept = {}
+        for name, value in record.items():
+            folded = str(name).replace("_", "").lower()
+            if str(name).lower() in _PERSONAL or folded in _PERSONAL:
+                continue
+            if in_address and not isinstance(value, dict | list) and folded not in _ADDRESS_KEPT:
+                continue
+            kept[name] = scrub(value, in_address=in_address or folded in _ADDRESS)
+        return kept
+    if isinstance(record, list):
+        return [scrub(item, in_address=in_address) for item in record]
+    return record

@@ -1,0 +1,1 @@
+"""The `wharf` command and the stack it runs: local services, schedules, bootstrap."""

@@ -1,0 +1,1 @@
+"""The only place that knows Prefect: order, retries and the clock."""

@@ -1,0 +1,1 @@
+"""Two Alembic histories: `postgres` and `clickhouse`."""

@@ -1,0 +1,1 @@
+"""PostgreSQL (what we believe) and ClickHouse (what we look at), and nothing else."""
