@@ -1,0 +1,1 @@
+"""Wharf's tests. `unit` mirrors the packages; `integration` runs on the embedded stack."""
