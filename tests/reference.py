@@ -1,6 +1,7 @@
 """Public reference material (official API models, published data sets) that some tests check against.
 
-It is not part of the project: a test that wants it skips, with a reason, where it is absent.
+It is not part of the project: a test that wants it skips, with a reason, where it is absent. It is looked
+for in the folder WHARF_REFERENCE, then in the folders beside the checkout.
 """
 
 import os
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+_CHECKOUT = Path(__file__).resolve().parents[1]
+
 
 def reference(relative: str) -> Path:
     """Path of a reference file; skips the calling test when there is none."""
-    beside = Path(__file__).resolve().parents[2] / "shared"
-    root = Path(os.environ.get("WHARF_REFERENCE", beside))
-    path = root / relative
-    if not path.exists():
-        pytest.skip(f"reference material {relative} is not here (set WHARF_REFERENCE to its folder)")
-    return path
+    named = os.environ.get("WHARF_REFERENCE")
+    roots = [Path(named)] if named else sorted(p for p in _CHECKOUT.parent.iterdir() if p.is_dir())
+    for root in roots:
+        if root != _CHECKOUT and (root / relative).exists():
+            return root / relative
+    pytest.skip(f"reference material {relative} is not here (set WHARF_REFERENCE to its folder)")
