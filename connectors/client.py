@@ -117,7 +117,9 @@ class ChannelClient:
         self._budget = budget or LocalBudget()
         self._limits = limits or Limits()
         self._http = http or httpx.Client(
-            follow_redirects=False, timeout=httpx.Timeout(30, connect=10), limits=httpx.Limits(max_connections=8)
+            follow_redirects=False,
+            timeout=httpx.Timeout(30, connect=10),
+            limits=httpx.Limits(max_connections=8),
         )
         self._sleep = sleep
 
@@ -167,7 +169,9 @@ class ChannelClient:
             number += 1
             request = hashlib.sha256(repr((call.path, call.url, call.params, call.json)).encode()).digest()
             if request in asked:
-                raise ProtocolError(f"{self._where(call)}: page {number} has a token that was used before; the window is not read")
+                raise ProtocolError(
+                    f"{self._where(call)}: page {number} has a token that was used before; the window is not read"
+                )
             asked.add(request)
             answer = self.send(call)
             content = fingerprint(answer)
@@ -235,7 +239,9 @@ class ChannelClient:
                 for chunk in response.iter_bytes():
                     size += len(chunk)
                     if size > cap:
-                        raise ProtocolError(f"{self._where(call)}: the answer is larger than {cap} bytes; it was cut off")
+                        raise ProtocolError(
+                            f"{self._where(call)}: the answer is larger than {cap} bytes; it was cut off"
+                        )
                     if time.monotonic() - started > call.deadline_seconds and into is None:
                         raise ChannelUnavailableError(
                             f"{self._where(call)}: no whole answer within {call.deadline_seconds:.0f} s"
@@ -260,7 +266,8 @@ class ChannelClient:
         if self.waited > self._limits.max_wait:
             until = datetime.now(UTC) + timedelta(seconds=wait)
             raise DeferredError(
-                f"{self._where(call)}: the rate budget is spent; deferred until {until:%Y-%m-%d %H:%M:%S} UTC", until
+                f"{self._where(call)}: the rate budget is spent; deferred until {until:%Y-%m-%d %H:%M:%S} UTC",
+                until,
             )
 
     def _url(self, call: Call) -> str:
@@ -312,5 +319,3 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     except (TypeError, ValueError):
         return None
     return max((at - (now or datetime.now(UTC))).total_seconds(), 0.0)
-
-

@@ -1,13 +1,13 @@
 """What can go wrong while talking to a channel, by whether waiting can help.
 
-    ConnectorError
-    ├── ChannelUnavailableError    transient: time-out, cut body, 5xx
-    │   └── RateLimitError         ... and the channel said how long to wait
-    ├── RequestRejectedError       permanent: sending it again cannot help
-    │   ├── AuthenticationError    the credential is wrong or lacks a role or scope
-    │   └── CursorExpiredError     the page token died: begin the window again
-    ├── DeferredError              the rate budget allows no more in this run; come back at `until`
-    └── ProtocolError              the channel broke its own rules: repeated page, oversized body, foreign link
+ConnectorError
+├── ChannelUnavailableError    transient: time-out, cut body, 5xx
+│   └── RateLimitError         ... and the channel said how long to wait
+├── RequestRejectedError       permanent: sending it again cannot help
+│   ├── AuthenticationError    the credential is wrong or lacks a role or scope
+│   └── CursorExpiredError     the page token died: begin the window again
+├── DeferredError              the rate budget allows no more in this run; come back at `until`
+└── ProtocolError              the channel broke its own rules: repeated page, oversized body, foreign link
 """
 
 from datetime import datetime
