@@ -10,18 +10,20 @@ from typing import Any
 
 import polars as pl
 
-# Field names that carry personal data in the three APIs and the merchants' files. Anything below such a key
-# is dropped from raw records; addresses keep the parts named in _ADDRESS_KEPT.
+# Field names, folded to lower case without separators, that carry personal data in the three APIs and in
+# merchants' files. What is below such a key is dropped from raw records; of an address only the parts in
+# _ADDRESS_KEPT stay.
 _PERSONAL = frozenset(
-    """email buyeremail customeremailid customer_email contactemail notificationemail buyername buyerinfo buyer
-    recipientname name1 firstname lastname first_name last_name fullname displayname phone phonenumber
-    daytimephone buyerphonenumber addressline1 addressline2 addressline3 address1 address2 line1 line2 company
-    street latitude longitude buyertaxinfo buyercounty giftmessagetext note customer_note
-    ipaddress clientip browserip user_agent""".split()
+    """
+    email buyeremail customeremailid contactemail notificationemail buyername buyerinfo buyer recipientname
+    name1 firstname lastname fullname displayname phone phonenumber daytimephone buyerphonenumber
+    addressline1 addressline2 addressline3 address1 address2 line1 line2 company street latitude longitude
+    buyertaxinfo buyercounty giftmessagetext note customernote ipaddress clientip browserip useragent
+    """.split()
 )
 _ADDRESS = frozenset("shippingaddress billingaddress postaladdress deliveryaddress address".split())
 _ADDRESS_KEPT = frozenset(
-    "country countrycode countrycodev2 country_code state stateorregion province provincecode province_code".split()
+    "country countrycode countrycodev2 state stateorregion province provincecode".split()
 )
 
 
@@ -43,7 +45,7 @@ def pseudonymize(frame: pl.DataFrame, key: bytes) -> pl.DataFrame:
     )
     at = frame.columns.index("customer_ref")
     joined = frame.join(keys, on="customer_ref", how="left", maintain_order="left")
-    columns = frame.columns[:at] + ["customer_key"] + frame.columns[at + 1 :]
+    columns = [*frame.columns[:at], "customer_key", *frame.columns[at + 1 :]]
     return joined.select(columns)
 
 
@@ -52,8 +54,8 @@ def scrub(record: Any, *, in_address: bool = False) -> Any:
     if isinstance(record, dict):
         kept = {}
         for name, value in record.items():
-            folded = str(name).replace("_", "").lower()
-            if str(name).lower() in _PERSONAL or folded in _PERSONAL:
+            folded = str(name).replace("_", "").replace("-", "").lower()
+            if folded in _PERSONAL:
                 continue
             if in_address and not isinstance(value, dict | list) and folded not in _ADDRESS_KEPT:
                 continue

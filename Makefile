@@ -1,0 +1,77 @@
+# The executable guide. Every target works from a fresh clone with Python 3.11+ and make alone.
+PYTHON ?= python3
+UV = $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+RUN = .venv/bin/
+export UV_PYTHON_DOWNLOADS = never
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: help setup demo up test unit integration check lint format types imports migrations bench chaos lock audit clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# -- environment ---------------------------------------------------------------------------------
+.tools/bin/uv:
+	@command -v uv >/dev/null 2>&1 || { $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deployments/uv-requirements.txt; }
+
+# The stamp is newer than the lock only when the environment holds exactly what the lock says.
+.venv/.synced: uv.lock pyproject.toml | .tools/bin/uv
+	@echo "setting up .venv from uv.lock"
+	@$(UV) sync --locked --python $(PYTHON) --quiet --compile-bytecode
+	@touch .venv/.synced
+
+setup: .venv/.synced  ## the locked, hashed environment in .venv
+
+# -- the two commands ----------------------------------------------------------------------------
+demo: setup  ## the whole journey once, on local services and sandbox marketplaces; DATA="FILE…" [MAPPING=FILE] for your own order lines
+	@$(RUN)wharf demo $(foreach file,$(DATA),--data "$(file)") $(if $(MAPPING),--mapping "$(MAPPING)")
+
+up: setup  ## the same stack, kept running with its schedules; Ctrl-C ends it
+	@exec $(RUN)wharf up
+
+# -- tests and checks ----------------------------------------------------------------------------
+test: setup  ## every test, on the embedded stack
+	$(RUN)pytest
+
+unit: setup  ## the fast tests alone
+	$(RUN)pytest tests/unit
+
+integration: setup  ## the tests on real local services
+	$(RUN)pytest tests/integration tests/contract tests/flows
+
+check: lint types imports migrations  ## lint, format, types, import contracts, migrations in step with tables
+
+lint: setup
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+
+format: setup  ## rewrite files in house format
+	$(RUN)ruff check --fix .
+	$(RUN)ruff format .
+
+types: setup
+	$(RUN)mypy
+
+imports: setup
+	$(RUN)lint-imports
+
+migrations: setup
+	$(RUN)wharf migrate --check
+
+bench: setup  ## benchmarks; tables on the screen, figures in bench-results/
+	@$(UV) sync --locked --quiet --all-groups --python $(PYTHON)
+	@$(RUN)python -m bench
+
+chaos: setup  ## kills, faults and poison against the real stack: make chaos N=100
+	@$(RUN)python -m tests.chaos --kills $(or $(N),50)
+
+# -- upkeep --------------------------------------------------------------------------------------
+lock: .tools/bin/uv  ## resolve uv.lock anew
+	$(UV) lock --upgrade
+
+audit: setup  ## known vulnerabilities in the lock
+	$(UV) export --locked --no-emit-project --format requirements-txt --quiet -o .venv/requirements.txt
+	$(RUN)pip-audit --disable-pip --require-hashes -r .venv/requirements.txt
+
+clean:  ## remove the environment and local data
+	rm -rf .venv .tools .wharf bench-results
