@@ -124,4 +124,4 @@ def _ahead(pages: Iterator[Page]) -> Iterator[Page]:
             yield item
     finally:
         stopped.set()
-        thread.join()
+        thread.join(timeout=5)  # a poll may be asleep; the thread is a daemon and ends with its wait
