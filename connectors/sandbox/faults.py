@@ -53,6 +53,7 @@ class Exchange:
 
     operation: str | None = None
     wire: list[Fault] = field(default_factory=list)
+    throttled: bool = False  # refused for its rate, whatever the status line says
 
 
 # Set by the server for each request; a platform module's `next` writes into it.

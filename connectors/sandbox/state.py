@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from connectors.sandbox.faults import Faults
+from connectors.sandbox.faults import Faults, current_exchange
 from connectors.sandbox.world import Market, Platform, World
 
 
@@ -147,7 +147,7 @@ class Requests:
             by_status[status] = by_status.get(status, 0) + 1
 
     def counts(self) -> dict[str, dict[int, int]]:
-        """operation → status → requests. Shopify's throttled answers are noted as 429 though they say 200."""
+        """operation → status → requests. A throttled answer is noted as 429 though it may have said 200."""
         with self._lock:
             return {operation: dict(by_status) for operation, by_status in sorted(self._counts.items())}
 
@@ -176,6 +176,12 @@ class SandboxState:
     def now(self) -> datetime:
         """The world's clock, aware UTC."""
         return self.clock.now()
+
+    def throttled(self) -> None:
+        """Count the request under way as refused for its rate (for answers that are throttled with a 200)."""
+        exchange = current_exchange.get()
+        if exchange is not None:
+            exchange.throttled = True
 
     def market(self, platform: Platform, external_id: str | None) -> Market | None:
         """The market the platform calls `external_id`; None when the merchant does not sell there."""

@@ -156,7 +156,7 @@ class World(Protocol):
         created_since: datetime | None = None,
         created_until: datetime | None = None,
     ) -> Sequence[int]:
-        """Numbers of orders that exist at `now` and whose clocks lie in the half-open spans, by (updated_at, number)."""
+        """Numbers of orders that exist at `now`, with clocks in the half-open spans, by (updated_at, number)."""
 
     def orders(self, numbers: Sequence[int], now: datetime) -> list[Order]:
         """Those orders as they stand at `now`, in the order asked for."""
