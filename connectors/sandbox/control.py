@@ -1,6 +1,7 @@
 """What `/_sandbox` answers: the clock, the faults, what was asked, and the truth. For tests and the demo."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,8 +20,8 @@ def control_routes(state: SandboxState) -> list[BaseRoute]:
     """Routes below `/_sandbox`, over `state`."""
 
     async def health(_: Request) -> Response:
-        channels = [market.channel for market in state.world.markets]
-        return JSONResponse({"ok": True, "now": _text(state.now()), "pace": state.pace, "channels": channels})
+        markets = [asdict(market) for market in state.world.markets]
+        return JSONResponse({"ok": True, "now": _text(state.now()), "pace": state.pace, "markets": markets})
 
     async def clock(request: Request) -> Response:
         if request.method == "POST":
