@@ -1,0 +1,76 @@
+"""`core`: forecasts, the runs that made them, and the registry of trained models."""
+
+from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from warehouse.tables.base import Base, Code, Count, Day, Id, Json, Key, Measure, UtcDateTime
+from warehouse.tables.core import NOW
+
+
+class ForecastRun(Base):
+    """One forecast made for all series. Grain: generated_at."""
+
+    __tablename__ = "forecast_runs"
+    __table_args__ = (
+        UniqueConstraint("generated_at"),
+        {"schema": "core", "comment": "Forecasts made. Grain: generated_at."},
+    )
+
+    id: Mapped[Id]
+    run_id: Mapped[Key | None] = mapped_column(comment="ops.runs.id.")
+    generated_at: Mapped[UtcDateTime] = mapped_column(comment="When it was made.")
+    history_until: Mapped[Day | None] = mapped_column(comment="Last day of sales it knew.")
+    horizon_days: Mapped[Count] = mapped_column(comment="Days ahead.")
+    series: Mapped[Count] = mapped_column(comment="Series forecast.")
+    rows: Mapped[Count] = mapped_column(comment="Rows stored.")
+    scores: Mapped[Json] = mapped_column(
+        server_default=text("'{}'"), comment="Backtest scores by model, seasonal naive beside them."
+    )
+
+
+class Forecast(Base):
+    """Units expected on a day. Grain: (generated_at, model_type, channel, product, forecast_date)."""
+
+    __tablename__ = "forecasts"
+    __table_args__ = (
+        PrimaryKeyConstraint("product_id", "channel_id", "generated_at", "model_type", "forecast_date"),
+        Index(None, "generated_at"),
+        {
+            "schema": "core",
+            "comment": "Expected units per day. "
+            "Grain: (product_id, channel_id, generated_at, model_type, forecast_date).",
+        },
+    )
+
+    product_id: Mapped[Key] = mapped_column(comment="core.products.id.")
+    channel_id: Mapped[Key] = mapped_column(comment="core.channels.id.")
+    forecast_date: Mapped[Day] = mapped_column(comment="The day forecast.")
+    model_type: Mapped[Code] = mapped_column(comment="prophet, lstm, arima, ensemble, …")
+    predicted_units: Mapped[Measure] = mapped_column(comment="Expected (mean) units.")
+    lower_80: Mapped[Measure] = mapped_column(comment="10 % quantile.")
+    upper_80: Mapped[Measure] = mapped_column(comment="90 % quantile.")
+    lower_95: Mapped[Measure] = mapped_column(comment="2.5 % quantile.")
+    upper_95: Mapped[Measure] = mapped_column(comment="97.5 % quantile.")
+    generated_at: Mapped[UtcDateTime] = mapped_column(comment="When it was made.")
+
+
+class TrainedModel(Base):
+    """A trained model and what it was trained on. Grain: (name, version)."""
+
+    __tablename__ = "trained_models"
+    __table_args__ = (
+        UniqueConstraint("name", "version"),
+        {"schema": "core", "comment": "Trained models: data span, scores, hash. Grain: (name, version)."},
+    )
+
+    id: Mapped[Id]
+    name: Mapped[Code] = mapped_column(comment="Model, e.g. lstm.")
+    version: Mapped[Code] = mapped_column(comment="Version, e.g. an instant.")
+    trained_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="When.")
+    data_from: Mapped[Day | None] = mapped_column(comment="First day trained on.")
+    data_until: Mapped[Day | None] = mapped_column(comment="Last day trained on.")
+    series: Mapped[Count] = mapped_column(comment="Series trained on.")
+    scores: Mapped[Json] = mapped_column(server_default=text("'{}'"), comment="Backtest scores.")
+    sha256: Mapped[Code] = mapped_column(comment="Hash of the stored file.")
+    path: Mapped[Code] = mapped_column(comment="Where it is stored, below the model folder.")
+    run_id: Mapped[Key | None] = mapped_column(ForeignKey("ops.runs.id"), comment="ops.runs.id.")
