@@ -1,0 +1,158 @@
+"""Pages of `/v3/orders`: one pass per ship-node type, windows cut where the answer would be cut short.
+
+Two defaults of this endpoint lose orders silently and are always overridden here: `createdStartDate` (now - 7 days,
+ANDed with the modified dates) and `shipNodeType` (SellerFulfilled only).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from connectors.base import Page, Window
+from connectors.budget import Rate
+from connectors.client import Answer, Call, ChannelClient
+from connectors.errors import ProtocolError
+from connectors.walmart.envelope import envelope
+from connectors.walmart.reader import NotFoundError
+
+RETENTION = timedelta(days=180)  # nothing older exists for this API
+CREATED_REACH = timedelta(days=179)
+NODE_TYPES = ("SellerFulfilled", "WFSFulfilled", "3PLFulfilled")
+LIMIT = 200
+MOST_RECORDS = 10_000  # of one query; what lies beyond is not given
+NEAR_MOST = 9_500  # the count moves while pages are read
+SHORTEST = timedelta(seconds=2)
+RATE = Rate(5000 / 60, 5000)
+
+
+class _Meta(msgspec.Struct):
+    totalCount: int | None = None
+    nextCursor: str | None = None
+    hasMoreElements: bool | None = None
+
+
+class _Node(msgspec.Struct):
+    type: str | None = None
+
+
+class _Order(msgspec.Struct):
+    shipNode: _Node | None = None
+
+
+class _Elements(msgspec.Struct):
+    order: list[_Order] | None = None
+
+
+class _List(msgspec.Struct):
+    elements: _Elements | None = None
+    meta: _Meta | None = None
+
+
+class _Envelope(msgspec.Struct):
+    list: _List
+
+
+class _RawList(msgspec.Struct):
+    elements: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _RawEnvelope(msgspec.Struct):
+    list: _RawList
+
+
+class _CutShortError(Exception):
+    """This window cannot be read in one go: read its halves."""
+
+
+def orders(client: ChannelClient, window: Window) -> Iterator[Page]:
+    """Pages of orders modified in the window, ship-node type by ship-node type.
+
+    The first page of each slice says how many orders the slice has, where the source does.
+    """
+    since = window.since or window.until - RETENTION
+    for node_type in NODE_TYPES:
+        yield from _read(client, Window(since, window.until), node_type)
+
+
+def _read(client: ChannelClient, window: Window, node_type: str) -> Iterator[Page]:
+    """One pass over a window; its halves when it holds too many orders or its cursor forgets the pass.
+
+    Pages given before such a cut are given again: loading them twice changes nothing.
+    """
+    try:
+        yield from _slice(client, window, node_type)
+    except _CutShortError:
+        assert window.since is not None
+        middle = window.since + (window.until - window.since) / 2
+        if window.until - window.since < SHORTEST:
+            raise ProtocolError(
+                f"{client.account.name} orders {node_type}: {window.since:%Y-%m-%d %H:%M:%S} holds more orders "
+                "than one query gives; they cannot all be read"
+            ) from None
+        for half in (Window(window.since, middle), Window(middle, window.until)):
+            yield from _read(client, half, node_type)
+
+
+def _slice(client: ChannelClient, window: Window, node_type: str) -> Iterator[Page]:
+    first = Call(
+        operation="walmart.orders",
+        rate=RATE,
+        path="/v3/orders",
+        params=(
+            ("createdStartDate", stamp(window.until - CREATED_REACH)),
+            ("lastModifiedStartDate", stamp(window.since or window.until - RETENTION)),
+            ("lastModifiedEndDate", stamp(window.until)),
+            ("limit", str(LIMIT)),
+            ("shipNodeType", node_type),
+            ("productInfo", "true"),
+            ("replacementInfo", "true"),
+        ),
+    )
+    where = f"{client.account.name} orders {node_type}"
+
+    def advance(answer: Answer) -> Call | None:
+        meta = envelope(answer, _Envelope, where).list.meta
+        cursor = next_cursor(meta.nextCursor if meta else None, meta.hasMoreElements if meta else None)
+        return Call(operation="walmart.orders", rate=RATE, path="/v3/orders" + cursor) if cursor else None
+
+    try:
+        for number, answer in enumerate(client.follow(first, advance, _content)):
+            page = envelope(answer, _Envelope, where).list
+            total = page.meta.totalCount if page.meta else None
+            found = (page.elements and page.elements.order) or []
+            if number == 0 and total is not None and total >= NEAR_MOST:
+                raise _CutShortError
+            if number > 0 and any(_is_foreign(order, node_type) for order in found):
+                # The cursor forgot the pass, so the rest of this pass would be missing.
+                raise _CutShortError
+            yield Page(answer.body, expected_records=total if number == 0 else None)
+    except NotFoundError:
+        return  # no orders: the first page is the only one that answers so
+
+
+def _is_foreign(order: _Order, node_type: str) -> bool:
+    told = order.shipNode.type if order.shipNode else None
+    return told in NODE_TYPES and told != node_type
+
+
+def _content(answer: Answer) -> bytes:
+    """The orders of a page without its cursor; nothing for an empty page, which may come more than once."""
+    try:
+        elements = bytes(msgspec.json.decode(answer.body, type=_RawEnvelope).list.elements)
+    except msgspec.DecodeError:
+        return answer.body
+    return elements if b"purchaseOrderId" in elements else b""
+
+
+def next_cursor(cursor: str | None, has_more: bool | None = None) -> str | None:
+    """The query string that asks for the next page, verbatim but for stray white space; None at the end."""
+    kept = "".join((cursor or "").split())
+    if not kept or has_more is False or "hasMoreElements=false" in kept:
+        return None
+    return kept if kept.startswith("?") else "?" + kept
+
+
+def stamp(at: datetime) -> str:
+    """An instant as Walmart's parameters want it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
