@@ -1,0 +1,100 @@
+"""Returns reports to frame `returns`: units that came back, one row per line of the report. No money in them.
+
+Sources: FBA customer returns (one line per unit, named by its licence plate) and the merchant's returns by
+return date (one line per return, named by its RMA). The connector adds the column `marketplace-id`, because
+neither report says where the order was placed.
+"""
+
+from collections import Counter
+from typing import Any
+
+from connectors.amazon.normalize.report import read_lines
+from connectors.amazon.normalize.values import (
+    BadValueError,
+    Channels,
+    Notes,
+    Rows,
+    instant,
+    key,
+    rejected,
+    text,
+    units,
+)
+from connectors.base import Context
+from connectors.canonical import Normalized
+from connectors.errors import ProtocolError
+
+MARKETPLACE = "marketplace-id"
+
+
+def returns_report(body: bytes, charset: str, context: Context) -> Normalized:
+    """Frame of either returns report."""
+    lines = read_lines(body, charset, "returns report")
+    if not lines.columns:
+        return Normalized()
+    names = {name.replace(" ", "-"): name for name in lines.columns}
+    merchant = "return-request-date" in names
+    if not merchant and "return-date" not in names:
+        raise ProtocolError("amazon returns report: no column return-date; its header has changed")
+    notes = Notes()
+    channels = Channels(context, notes)
+    rows, bad, seen = Rows("returns"), [], 0
+    numbers: Counter[str] = Counter()
+    for line in lines.rename({old: new for new, old in names.items()}).iter_rows(named=True):
+        seen += 1
+        try:
+            row = _merchant_row(line) if merchant else _fba_row(line)
+        except BadValueError as error:
+            bad.append(rejected(text(line.get("order-id")) or "(unknown)", error, _scrubbed(line)))
+            continue
+        numbers[row["return_id"]] += 1
+        row["channel"] = channels.name(line.get(MARKETPLACE))
+        row["return_line_id"] = str(numbers[row["return_id"]])
+        rows.extend([row])
+    return Normalized({"returns": rows.frame()}, tuple(bad), notes.all(), seen)
+
+
+def _fba_row(line: dict[str, Any]) -> dict[str, Any]:
+    order_id, sku = key(line.get("order-id"), "order-id"), text(line.get("sku"))
+    returned = instant(line.get("return-date"), "return-date", required=True)
+    return {
+        "return_id": text(line.get("license-plate-number")) or f"{order_id}/{sku}/{line.get('return-date')}",
+        "order_external_id": order_id,
+        "line_id": f"{sku or '?'}#1",
+        "sku": sku,
+        "quantity": units(line.get("quantity"), "quantity", required=True),
+        "refunded_quantity": None,
+        "amount": None,
+        "currency": None,
+        "reason": text(line.get("reason")),
+        "status": text(line.get("status")) or text(line.get("detailed-disposition")),
+        "returned_at": returned,
+        "source_updated_at": returned,
+    }
+
+
+def _merchant_row(line: dict[str, Any]) -> dict[str, Any]:
+    order_id = key(line.get("order-id"), "order-id")
+    sku = text(line.get("merchant-sku"))
+    asked = instant(line.get("return-request-date"), "return-request-date", required=True)
+    arrived = instant(line.get("return-delivery-date"), "return-delivery-date")
+    rma = text(line.get("amazon-rma-id")) or text(line.get("merchant-rma-id"))
+    return {
+        "return_id": rma or f"{order_id}/{sku}/{line.get('return-request-date')}",
+        "order_external_id": order_id,
+        "line_id": f"{sku or '?'}#1",
+        "sku": sku,
+        "quantity": units(line.get("return-quantity"), "return-quantity", required=True),
+        "refunded_quantity": None,
+        "amount": None,
+        "currency": text(line.get("currency-code")),
+        "reason": text(line.get("return-reason")),
+        "status": text(line.get("return-request-status")),
+        "returned_at": arrived or asked,
+        "source_updated_at": arrived or asked,
+    }
+
+
+def _scrubbed(line: dict[str, Any]) -> dict[str, Any]:
+    """A line without the buyer's own words and traces."""
+    return {name: value for name, value in line.items() if "comment" not in name and "tracking" not in name}
