@@ -7,7 +7,8 @@ ConnectorError
 │   ├── AuthenticationError    the credential is wrong or lacks a role or scope
 │   └── CursorExpiredError     the page token died: begin the window again
 ├── DeferredError              the rate budget allows no more in this run; come back at `until`
-└── ProtocolError              the channel broke its own rules: repeated page, oversized body, foreign link
+├── ProtocolError              the channel broke its own rules: repeated page, oversized body, foreign link
+└── ConfigurationError         the user has to set or mend something before anything is asked
 """
 
 from datetime import datetime
@@ -51,3 +52,7 @@ class DeferredError(ConnectorError):
 
 class ProtocolError(ConnectorError):
     """The channel broke its own rules; going on would lose, double or leak data."""
+
+
+class ConfigurationError(ConnectorError):
+    """An account is not, half or wrongly set up; the text names the setting. Commands end with status 2."""
