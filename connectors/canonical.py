@@ -164,17 +164,6 @@ CART_ITEMS = pl.Schema(
     }
 )
 
-QUARANTINE = pl.Schema(
-    {
-        "channel": TEXT,  # the record's channel, or the account's first when it cannot be told
-        "resource": TEXT,
-        "natural_key": TEXT,
-        "field": TEXT,
-        "reason": TEXT,
-        "raw": TEXT,  # the record as JSON, personal data taken out
-    }
-)
-
 SCHEMAS: Mapping[str, pl.Schema] = {
     "orders": ORDERS,
     "order_items": ORDER_ITEMS,

@@ -12,8 +12,8 @@ from datetime import datetime
 
 import polars as pl
 
-from connectors.base import Account, Context, Page, Resource, Window
-from connectors.canonical import QUARANTINE, Normalized
+from connectors.base import Context, Page, Resource, Window
+from connectors.canonical import Normalized, Rejected
 from connectors.client import ChannelClient
 from connectors.privacy import pseudonymize
 
@@ -37,7 +37,7 @@ class Batch:
     """Frames of one page, personal data already replaced by pseudonyms, and its refused records."""
 
     frames: dict[str, pl.DataFrame]
-    quarantined: pl.DataFrame
+    rejected: tuple[Rejected, ...]
 
 
 def fetch(
@@ -60,24 +60,8 @@ def fetch(
         _count(tally, page, normalized)
         yield Batch(
             frames={name: pseudonymize(frame, key) for name, frame in normalized.frames.items()},
-            quarantined=quarantine_frame(normalized, resource.name, client.account),
+            rejected=normalized.rejected,
         )
-
-
-def quarantine_frame(normalized: Normalized, resource: str, account: Account) -> pl.DataFrame:
-    """The refused records of a page in the columns of `QUARANTINE`."""
-    rejected = normalized.rejected
-    return pl.DataFrame(
-        {
-            "channel": [account.channels[0].name] * len(rejected),
-            "resource": [resource] * len(rejected),
-            "natural_key": [record.natural_key for record in rejected],
-            "field": [record.field for record in rejected],
-            "reason": [record.reason for record in rejected],
-            "raw": [record.raw for record in rejected],
-        },
-        schema=QUARANTINE,
-    )
 
 
 def _count(tally: Tally, page: Page, normalized: Normalized) -> None:
