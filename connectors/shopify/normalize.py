@@ -1,0 +1,78 @@
+"""Raw pages of Shopify to canonical frames. Pure: no clock, no settings, no network.
+
+What the columns mean stands in `normalize_orders.py`, `normalize_catalog.py` and `normalize_carts.py`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from connectors.base import Context, Page
+from connectors.canonical import Normalized
+from connectors.shopify.decode import Book, Kind, find
+from connectors.shopify.decode import normalize as _normalize
+from connectors.shopify.normalize_carts import CHECKOUTS, ORDER_RETURNS, RETURNS, CartBook, ReturnBook
+from connectors.shopify.normalize_catalog import ITEMS, LEVELS, PRODUCTS, VARIANTS, InventoryBook, ProductBook
+from connectors.shopify.normalize_orders import KIND, OrderBook
+
+# Several kinds of record give one resource; the first whose records a body holds is meant.
+_KINDS: dict[str, tuple[tuple[Kind[Any], ...], Callable[[Context], Book[Any]]]] = {
+    "orders": ((KIND,), OrderBook),
+    "products": ((PRODUCTS, VARIANTS), ProductBook),
+    "inventory": ((ITEMS, LEVELS), InventoryBook),
+    "carts": ((CHECKOUTS,), CartBook),
+    "returns": ((RETURNS, ORDER_RETURNS), ReturnBook),
+}
+RESOURCES = tuple(_KINDS)
+
+
+def payload(resource: str, body: bytes, context: Context) -> Normalized:
+    """The records of `resource` in any body Shopify gives: an answer, a webhook, a bulk file.
+
+    Raises ValueError when the body is unreadable as a whole or holds no such record.
+    """
+    kinds, book = _KINDS[resource]
+    return _normalize(_kind_of(kinds, body), body, lambda: book(context))
+
+
+def _kind_of(kinds: tuple[Kind[Any], ...], body: bytes) -> Kind[Any]:
+    for kind in kinds[1:]:
+        if f"gid://shopify/{_GID[kind.shape.__name__]}/".encode() in body[:200]:
+            return kind
+        if any(f'"{name}"'.encode() in body[:400] for name in (*kind.plural, *kind.singular)) and _holds(kind, body):
+            return kind
+    return kinds[0]
+
+
+_GID = {"Variant": "ProductVariant", "Level": "InventoryLevel", "OrderReturns": "Order"}
+
+
+def _holds(kind: Kind[Any], body: bytes) -> bool:
+    try:
+        return bool(find(kind, body))
+    except ValueError:
+        return False
+
+
+def orders(page: Page, context: Context) -> Normalized:
+    """Frames orders, order_items and refunds."""
+    return payload("orders", page.body, context)
+
+
+def products(page: Page, context: Context) -> Normalized:
+    """Frame products: one row a variant."""
+    return payload("products", page.body, context)
+
+
+def inventory(page: Page, context: Context) -> Normalized:
+    """Frame inventory: one row an item and place."""
+    return payload("inventory", page.body, context)
+
+
+def carts(page: Page, context: Context) -> Normalized:
+    """Frames carts and cart_items."""
+    return payload("carts", page.body, context)
+
+
+def returns(page: Page, context: Context) -> Normalized:
+    """Frame returns."""
+    return payload("returns", page.body, context)

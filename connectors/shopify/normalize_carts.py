@@ -1,0 +1,174 @@
+"""Abandoned checkouts and returns, from the GraphQL shapes."""
+
+import msgspec
+import polars as pl
+
+from connectors.base import Context
+from connectors.shopify import rest
+from connectors.shopify.decode import Kind, gid_number
+from connectors.shopify.money import amount, currency
+from connectors.shopify.shapes import CartLine, Checkout, Connection, Id, OrderReturns, Return
+from connectors.shopify.sheets import BadValueError, Sheet
+
+_RETURN_STATUS = frozenset("CANCELED CLOSED DECLINED OPEN REQUESTED".split())
+
+
+class CartBook:
+    """Frames carts and cart_items of one page. A recovered checkout has a `completed_at`."""
+
+    def __init__(self, context: Context) -> None:
+        self.notes: dict[str, None] = {}
+        self._carts = Sheet("carts", context.home.name)
+        self._items = Sheet("cart_items", context.home.name)
+
+    def sheets(self) -> tuple[Sheet, ...]:
+        return self._carts, self._items
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        return {"carts": self._carts.frame(), "cart_items": self._items.frame()}
+
+    def add(self, checkout: Checkout) -> None:
+        """One checkout with its lines. Raises BadValueError when it does not say when it began."""
+        if not checkout.created_at:
+            raise BadValueError("createdAt", "a checkout without createdAt")
+        key = gid_number(checkout.id)
+        self._carts.rows.append(
+            (
+                key,
+                checkout.created_at,
+                checkout.updated_at or checkout.created_at,
+                checkout.completed_at,
+                f"shopify:{gid_number(checkout.customer.id)}" if checkout.customer else None,
+                currency(checkout.total_price_set),
+                amount(checkout.total_price_set),
+            )
+        )
+        for line in checkout.line_items.items() if checkout.line_items else ():
+            self._items.rows.append(
+                (
+                    key,
+                    gid_number(line.id),
+                    _text(line.sku),
+                    gid_number(line.variant.id) if line.variant else None,
+                    _text(line.title),
+                    line.quantity,
+                    amount(line.discounted_total_price_set) or amount(line.original_total_price_set),
+                )
+            )
+
+
+class ReturnBook:
+    """Frame returns of one page: one row a returned line, or one a return that does not say its lines.
+
+    Money is not a return's but a refund's: `amount` is the worth of the refunded lines, where it is said.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.notes: dict[str, None] = {}
+        self._returns = Sheet("returns", context.home.name)
+
+    def sheets(self) -> tuple[Sheet, ...]:
+        return (self._returns,)
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        return {"returns": self._returns.frame()}
+
+    def add(self, record: OrderReturns | Return) -> None:
+        """The returns of an order, or one return that names its order."""
+        if isinstance(record, Return):
+            if record.order is None:
+                raise BadValueError("order", "a return that does not say of which order")
+            self._add(OrderReturns(record.order.id), record)
+            return
+        for entry in record.returns.items() if record.returns else ():
+            self._add(record, entry)
+
+    def _add(self, order: OrderReturns, entry: Return) -> None:
+        if entry.status is not None and entry.status not in _RETURN_STATUS:
+            self.notes[f"unknown value {entry.status} in returns.status"] = None
+        refunded = _refunded_units(entry)
+        lines: list[tuple[str, str | None, str | None, int | None, int | None, str | None, str | None]] = []
+        for line in entry.return_line_items.items() if entry.return_line_items else ():
+            of = line.fulfillment_line_item.line_item if line.fulfillment_line_item else None
+            lines.append(
+                (
+                    gid_number(line.id),
+                    gid_number(of.id) if of else None,
+                    _text(of.sku) if of else None,
+                    line.quantity,
+                    line.refunded_quantity,
+                    amount(line.with_code_discounted_total_price_set),
+                    _text(line.return_reason),
+                )
+            )
+        if not lines:
+            lines.append(("0", None, None, entry.total_quantity, refunded, _refunded_amount(entry), None))
+        for line_key, line_id, sku, quantity, units, worth, reason in lines:
+            self._returns.rows.append(
+                (
+                    gid_number(entry.id),
+                    line_key,
+                    gid_number(order.id),
+                    line_id,
+                    sku,
+                    quantity,
+                    units,
+                    worth,
+                    order.currency_code,
+                    reason,
+                    entry.status,
+                    entry.created_at,
+                    order.updated_at or entry.closed_at or entry.created_at,
+                )
+            )
+
+
+def _refunded_units(entry: Return) -> int | None:
+    if entry.refunds is None:
+        return None
+    return sum(
+        line.quantity
+        for refund in entry.refunds.items()
+        for line in (refund.refund_line_items.items() if refund.refund_line_items else ())
+    )
+
+
+def _refunded_amount(entry: Return) -> str | None:
+    stated = [amount(refund.total_refunded_set) for refund in entry.refunds.items()] if entry.refunds else []
+    known = [text for text in stated if text is not None]
+    return known[0] if len(known) == 1 else None
+
+
+def _text(value: Id | None) -> str | None:
+    text = "" if value is None else str(value).strip()
+    return text or None
+
+
+_cart_lines = msgspec.json.Decoder(list[CartLine])
+_return_list = msgspec.json.Decoder(list[Return])
+
+
+def _attach_lines(checkout: Checkout, children: list[bytes]) -> None:
+    checkout.line_items = Connection(nodes=_cart_lines.decode(b"[" + b",".join(children) + b"]"))
+
+
+def _attach_returns(order: OrderReturns, children: list[bytes]) -> None:
+    order.returns = Connection(nodes=_return_list.decode(b"[" + b",".join(children) + b"]"))
+
+
+def _no_children(_: object, children: list[bytes]) -> None:
+    raise BadValueError("__parentId", f"{len(children)} lines name a parent that has no children")
+
+
+CHECKOUTS: Kind[Checkout] = Kind(
+    plural=("abandonedCheckouts", "checkouts"),
+    singular=("abandonedCheckout", "checkout"),
+    shape=Checkout,
+    attach=_attach_lines,
+    from_rest=rest.checkout,
+    rest_shape=rest.RestCheckout,
+)
+ORDER_RETURNS: Kind[OrderReturns] = Kind(
+    plural=("orders",), singular=("order",), shape=OrderReturns, attach=_attach_returns
+)
+RETURNS: Kind[Return] = Kind(plural=("returns",), singular=("return",), shape=Return, attach=_no_children)

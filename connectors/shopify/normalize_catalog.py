@@ -1,0 +1,206 @@
+"""Products (one row a variant) and stock (one row an item and place), from the GraphQL shapes."""
+
+import msgspec
+import polars as pl
+
+from connectors.base import Context
+from connectors.shopify import rest
+from connectors.shopify.decode import Kind, gid_number
+from connectors.shopify.shapes import (
+    Amount,
+    Connection,
+    Id,
+    InventoryItem,
+    Level,
+    Money,
+    Product,
+    ProductOf,
+    Quantity,
+    Variant,
+)
+from connectors.shopify.sheets import BadValueError, Sheet
+
+_STATUS = frozenset("ACTIVE ARCHIVED DRAFT UNLISTED".split())
+# A product with one variant has this in place of a variant's title.
+_NO_VARIANT = "Default Title"
+
+_RESERVED = ("committed", "reserved", "safety_stock")
+_UNAVAILABLE = ("damaged", "quality_control")
+_QUANTITIES = frozenset([*_RESERVED, *_UNAVAILABLE, "available", "incoming", "on_hand"])
+
+
+class ProductBook:
+    """Frame products of one page. `external_id` is the variant's: it is what an order line names."""
+
+    def __init__(self, context: Context) -> None:
+        self.notes: dict[str, None] = {}
+        # A variant's price is in the shop's currency and does not say which that is.
+        self._currency = context.home.currency
+        self._products = Sheet("products", context.home.name)
+
+    def sheets(self) -> tuple[Sheet, ...]:
+        return (self._products,)
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        return {"products": self._products.frame()}
+
+    def add(self, product: Product | Variant) -> None:
+        """All variants of a product, or one variant that names its product."""
+        if isinstance(product, Variant):
+            self._add_variant(product.product, product)
+            return
+        if product.status is not None and product.status not in _STATUS:
+            self.notes[f"unknown value {product.status} in products.status"] = None
+        if product.variants is not None and product.variants.is_partial:
+            self.notes["products: a stored product holds only the first page of its variants"] = None
+        for variant in product.variants.items() if product.variants else ():
+            self._add_variant(product, variant)
+
+    def _add_variant(self, product: ProductOf | None, variant: Variant) -> None:
+        name = _text(product.title) if product else None
+        item = variant.inventory_item
+        self._products.rows.append(
+            (
+                gid_number(variant.id),
+                _text(variant.sku) or (_text(item.sku) if item else None),
+                _listing_title(name, _text(variant.title)),
+                name,
+                _category(product),
+                _text(product.vendor) if product else None,
+                _text(variant.barcode),
+                _price(variant.price),
+                variant.price.currency_code
+                if isinstance(variant.price, Money) and variant.price.currency_code
+                else self._currency,
+                str(item.unit_cost.amount) if item and item.unit_cost else None,
+                product.status == "ACTIVE" if product and product.status else None,
+                _latest(variant.updated_at, product.updated_at if product else None),
+            )
+        )
+
+
+class InventoryBook:
+    """Frame inventory of one page; `external_id` is the variant's, where it is said."""
+
+    def __init__(self, context: Context) -> None:
+        self.notes: dict[str, None] = {}
+        self._inventory = Sheet("inventory", context.home.name)
+
+    def sheets(self) -> tuple[Sheet, ...]:
+        return (self._inventory,)
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        return {"inventory": self._inventory.frame()}
+
+    def add(self, record: InventoryItem | Level) -> None:
+        """An item with its levels, or one level that names its item."""
+        if isinstance(record, Level):
+            if record.item is None:
+                raise BadValueError("item", "a stock level that does not say of what")
+            self._add_level(record.item, record)
+            return
+        for level in record.inventory_levels.items() if record.inventory_levels else ():
+            self._add_level(record, level)
+
+    def _add_level(self, item: InventoryItem, level: Level) -> None:
+        if item.tracked is False:
+            # Shopify sells it without counting: its quantities are noise, and zero would look like a stock-out.
+            self.notes["inventory: items that Shopify does not track have no stock rows"] = None
+            return
+        told = {quantity.name: quantity for quantity in level.quantities or ()}
+        for name in told.keys() - _QUANTITIES:
+            self.notes[f"unknown value {name} in inventory.quantities.name"] = None
+        available = told["available"].quantity if "available" in told else level.available
+        self._inventory.rows.append(
+            (
+                _text(item.sku),
+                gid_number(item.variant.id) if item.variant else None,
+                gid_number(level.location.id if level.location else level.id),
+                available,
+                _summed(told, _RESERVED),
+                _summed(told, ("incoming",)),
+                _summed(told, ("on_hand",)),
+                _summed(told, _UNAVAILABLE),
+                _latest(*(quantity.updated_at for quantity in told.values())) or level.updated_at or item.updated_at,
+            )
+        )
+
+
+def _summed(told: dict[str, Quantity], names: tuple[str, ...]) -> int | None:
+    """The sum of those quantities that were asked for; null when none was."""
+    known = [told[name].quantity for name in names if name in told]
+    return sum(known) if known else None
+
+
+def _latest(*instants: str | None) -> str | None:
+    """The latest of several instants of one source, which writes them all alike."""
+    return max((instant for instant in instants if instant), default=None)
+
+
+def _price(price: Amount | Money | None) -> str | None:
+    if price is None or price == "":
+        return None
+    return str(price.amount if isinstance(price, Money) else price)
+
+
+def _listing_title(product: str | None, variant: str | None) -> str | None:
+    if variant is None or variant == _NO_VARIANT:
+        return product
+    return f"{product} - {variant}" if product else variant
+
+
+def _category(product: ProductOf | None) -> str | None:
+    if product is None:
+        return None
+    taxonomy = product.category
+    return (_text(taxonomy.full_name) or _text(taxonomy.name) if taxonomy else None) or _text(product.product_type)
+
+
+def _text(value: Id | None) -> str | None:
+    text = "" if value is None else str(value).strip()
+    return text or None
+
+
+_variants = msgspec.json.Decoder(list[Variant])
+_levels = msgspec.json.Decoder(list[Level])
+
+
+def _attach_variants(product: Product, children: list[bytes]) -> None:
+    product.variants = Connection(nodes=_variants.decode(b"[" + b",".join(children) + b"]"))
+
+
+def _attach_levels(item: InventoryItem, children: list[bytes]) -> None:
+    item.inventory_levels = Connection(nodes=_levels.decode(b"[" + b",".join(children) + b"]"))
+
+
+def _no_children(_: object, children: list[bytes]) -> None:
+    raise BadValueError("__parentId", f"{len(children)} lines name a parent that has no children")
+
+
+PRODUCTS: Kind[Product] = Kind(
+    plural=("products",),
+    singular=("product",),
+    shape=Product,
+    attach=_attach_variants,
+    from_rest=rest.product,
+    rest_shape=rest.RestProduct,
+)
+VARIANTS: Kind[Variant] = Kind(
+    plural=("productVariants", "variants"),
+    singular=("productVariant", "variant"),
+    shape=Variant,
+    attach=_no_children,
+    from_rest=rest.variant,
+    rest_shape=rest.RestVariant,
+)
+ITEMS: Kind[InventoryItem] = Kind(
+    plural=("inventoryItems", "inventory_levels"),
+    singular=("inventoryItem", "inventory_level"),
+    shape=InventoryItem,
+    attach=_attach_levels,
+    from_rest=rest.inventory_level,
+    rest_shape=rest.RestLevel,
+)
+LEVELS: Kind[Level] = Kind(
+    plural=("inventoryLevels",), singular=("inventoryLevel",), shape=Level, attach=_no_children
+)

@@ -1,0 +1,355 @@
+"""Orders, their lines and their dated refunds, from the GraphQL shapes.
+
+Amounts are the shop's currency (`shopMoney`): the buyer's own is for display. What the columns mean here:
+
+- `subtotal` is the price of all lines before discounts (Σ originalTotalSet). Where prices include tax
+  (`taxesIncluded`) it contains that tax, so `subtotal - discount + shipping (+ tax when not included)` is the
+  total but for tips, duties and shipping discounts.
+- A line's `discount` is the sum of its discount allocations, which hold order-level and code discounts too;
+  `totalDiscountSet` leaves those out and is used only where no allocation is given.
+- `net_amount` is after discounts and before tax. `refunded_net_amount` likewise.
+- `refunded_quantity` is Σ refundLineItems. What an edit took out besides (quantity - currentQuantity -
+  refunded) is `cancelled_quantity`; of a cancelled order it is everything not refunded.
+- A refund's money beyond its lines (shipping, goodwill) is a `refunds` row with no line. A refund that pays
+  back less than its lines are worth (restocking fee, nothing was paid yet) keeps the lines' worth: they are
+  what undoes the revenue.
+
+`status`, from the instants first, because Shopify has no single field for it:
+  cancelled   cancelledAt is set
+  completed   closedAt is set (archived), or everything is fulfilled and the payment is in: nothing is left to
+              do, and a shop that never archives would otherwise have open orders only
+  pending     the payment is PENDING or EXPIRED: the buyer has promised, no money is secured
+  open        the rest; AUTHORIZED is secured money, and VOIDED alone does not cancel an order
+"""
+
+from decimal import Decimal
+
+import msgspec
+import polars as pl
+
+from connectors.base import Context
+from connectors.canonical import conform
+from connectors.shopify import rest
+from connectors.shopify.decode import Kind, gid_number
+from connectors.shopify.money import amount, currency, number, total
+from connectors.shopify.shapes import Address, Connection, LineItem, Order, Refund
+from connectors.shopify.sheets import BadValueError, Sheet
+
+_FINANCIAL = frozenset(
+    "PENDING AUTHORIZED PARTIALLY_PAID PAID PARTIALLY_REFUNDED REFUNDED VOIDED EXPIRED".split()
+)
+_FULFILLMENT = frozenset(
+    """UNFULFILLED PARTIALLY_FULFILLED FULFILLED RESTOCKED PENDING_FULFILLMENT OPEN IN_PROGRESS ON_HOLD
+    SCHEDULED REQUEST_DECLINED FULFILLMENT_NOT_REQUIRED""".split()
+)
+_MONEY_IN = frozenset(["PAID", "PARTIALLY_REFUNDED", "REFUNDED", None])
+_NOTHING_TO_SHIP = frozenset(["FULFILLED", "FULFILLMENT_NOT_REQUIRED"])
+
+# A line's columns as the source states them; total and net follow from `gross`.
+_STATED = (
+    "order_external_id line_id sku external_id title quantity cancelled_quantity refunded_quantity unit_price "
+    "discount tax refunded_amount refunded_net_amount tax_included is_gift_card gross"
+).split()
+
+_Refunded = dict[str, tuple[int, Decimal, Decimal]]  # line id: units, money, money without tax
+
+
+class OrderBook:
+    """Frames orders, order_items and refunds of one page."""
+
+    def __init__(self, context: Context) -> None:
+        channel = context.home.name
+        self.notes: dict[str, None] = {}
+        self._orders = Sheet("orders", channel)
+        self._items = Sheet("order_items", channel, _STATED)
+        self._refunds = Sheet("refunds", channel)
+
+    def sheets(self) -> tuple[Sheet, ...]:
+        return self._orders, self._items, self._refunds
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        return {
+            "orders": self._orders.frame(),
+            "order_items": _with_totals(self._items),
+            "refunds": self._refunds.frame(),
+        }
+
+    def add(self, order: Order) -> None:
+        """One order with its lines and refunds. Raises BadValueError when a required instant is missing."""
+        key = gid_number(order.legacy_resource_id or order.id)
+        ordered_at = order.processed_at or order.created_at
+        if not ordered_at:
+            raise BadValueError("processedAt", "an order without processedAt and createdAt")
+        self._note_unknown(order)
+        given_back = self._add_refunds(key, order)
+        subtotal = self._add_lines(key, order, given_back)
+        place = order.shipping_address or order.billing_address
+        self._orders.rows.append(
+            (
+                key,
+                _text(order.name),
+                ordered_at,
+                order.updated_at or order.created_at or ordered_at,
+                f"shopify:{gid_number(order.customer.id)}" if order.customer else None,
+                status_of(order),
+                order.display_fulfillment_status,
+                "merchant",
+                order.currency_code or currency(order.total_price_set),
+                subtotal,
+                _discount(order),
+                _shipping(order),
+                amount(order.total_tax_set, order.total_tax),
+                amount(order.total_price_set, order.total_price),
+                _refunded(order),
+                _country(place),
+                _region(place),
+                False,
+                bool(order.test),
+                order.cancelled_at,
+            )
+        )
+
+    def _add_lines(self, key: str, order: Order, given_back: _Refunded) -> str | None:
+        """Appends the lines; the price of all of them before discounts, null when not all are here."""
+        if order.line_items is None:
+            return amount(None, order.total_line_items_price)
+        gross: list[str | None] = []
+        included = bool(order.taxes_included)
+        for line in order.line_items.items():
+            unit, whole = _prices(line)
+            gross.append(whole)
+            line_id = gid_number(line.id)
+            units, money, net = given_back.get(line_id, (0, Decimal(0), Decimal(0)))
+            self._items.rows.append(
+                (
+                    key,
+                    line_id,
+                    _text(line.sku),
+                    gid_number(line.variant.id) if line.variant else None,
+                    _title(line),
+                    line.quantity,
+                    _cancelled(line, order, units),
+                    units,
+                    unit,
+                    _line_discount(line, whole),
+                    _line_tax(line),
+                    f"{money:f}",
+                    f"{net:f}",
+                    included,
+                    bool(line.is_gift_card),
+                    whole,
+                )
+            )
+        if order.line_items.is_partial:
+            self.notes["orders: a stored order holds only the first page of its lines"] = None
+            return None
+        return total(gross, "lineItems.originalTotalSet")
+
+    def _add_refunds(self, key: str, order: Order) -> _Refunded:
+        """Appends dated refunds; what came back a line over all of them."""
+        by_line: _Refunded = {}
+        for refund in refunds_of(order):
+            lines = _refund_lines(refund, bool(order.taxes_included))
+            rows: list[tuple[str | None, int, Decimal, Decimal]] = [
+                (line_id, *given) for line_id, given in lines.items()
+            ]
+            for line_id, (units, money, net) in lines.items():
+                so_far = by_line.get(line_id, (0, Decimal(0), Decimal(0)))
+                by_line[line_id] = (so_far[0] + units, so_far[1] + money, so_far[2] + net)
+            beyond = _refund_total(refund, lines) - sum((money for _, money, _ in lines.values()), Decimal(0))
+            if beyond > 0:
+                rows.append((None, 0, beyond, Decimal(0)))
+            at = refund.processed_at or refund.created_at or order.updated_at
+            for line_id, units, money, net in rows:
+                self._refunds.rows.append(
+                    (
+                        key,
+                        gid_number(refund.id),
+                        line_id,
+                        units,
+                        f"{money:f}",
+                        f"{net:f}",
+                        order.currency_code or currency(refund.total_refunded_set),
+                        at,
+                        refund.updated_at or order.updated_at or at,
+                    )
+                )
+        return by_line
+
+    def _note_unknown(self, order: Order) -> None:
+        for field, value, known in (
+            ("displayFinancialStatus", order.display_financial_status, _FINANCIAL),
+            ("displayFulfillmentStatus", order.display_fulfillment_status, _FULFILLMENT),
+        ):
+            if value is not None and value not in known:
+                self.notes[f"unknown value {value} in orders.{field}"] = None
+
+
+def status_of(order: Order) -> str:
+    """pending, open, completed or cancelled; the rule is at the top of this module."""
+    if order.cancelled_at:
+        return "cancelled"
+    if order.closed_at:
+        return "completed"
+    paid = order.display_financial_status
+    if order.display_fulfillment_status in _NOTHING_TO_SHIP and paid in _MONEY_IN:
+        return "completed"
+    return "pending" if paid in {"PENDING", "EXPIRED"} else "open"
+
+
+def refunds_of(order: Order) -> list[Refund]:
+    """An order's refunds: a plain list in the API, a connection in some stored payloads."""
+    if order.refunds is None:
+        return []
+    return order.refunds.items() if isinstance(order.refunds, Connection) else order.refunds
+
+
+def _refund_lines(refund: Refund, tax_included: bool) -> _Refunded:
+    """One entry a line: the same line can stand in a refund several times, restocked or not."""
+    lines: _Refunded = {}
+    if refund.refund_line_items is None:
+        return lines
+    for item in refund.refund_line_items.items():
+        if item.line_item is None:
+            continue
+        subtotal = number(amount(item.subtotal_set, item.subtotal), "refundLineItems.subtotalSet")
+        tax = number(amount(item.total_tax_set, item.total_tax), "refundLineItems.totalTaxSet")
+        # The subtotal is the lines' price after discounts, so it has the tax in it where prices do.
+        money, net = (subtotal, subtotal - tax) if tax_included else (subtotal + tax, subtotal)
+        line_id = gid_number(item.line_item.id)
+        units, so_far, so_far_net = lines.get(line_id, (0, Decimal(0), Decimal(0)))
+        lines[line_id] = (units + item.quantity, so_far + money, so_far_net + net)
+    return lines
+
+
+def _refund_total(refund: Refund, lines: _Refunded) -> Decimal:
+    stated = amount(refund.total_refunded_set)
+    if stated is not None:
+        return number(stated, "refunds.totalRefundedSet")
+    # What the lines are worth, less adjustments: a refunded shipping fee is a negative one.
+    adjusted = refund.order_adjustments.items() if refund.order_adjustments else []
+    return sum((money for _, money, _ in lines.values()), Decimal(0)) - sum(
+        (
+            number(amount(bag), "refunds.orderAdjustments")
+            for adjustment in adjusted
+            for bag in (adjustment.amount_set, adjustment.tax_amount_set)
+        ),
+        Decimal(0),
+    )
+
+
+def _refunded(order: Order) -> str | None:
+    stated = amount(order.total_refunded_set, order.total_refunded)
+    if stated is not None or order.refunds is None:
+        return stated
+    included = bool(order.taxes_included)
+    return f"{sum((_refund_total(r, _refund_lines(r, included)) for r in refunds_of(order)), Decimal(0)):f}"
+
+
+def _discount(order: Order) -> str | None:
+    stated = amount(order.total_discounts_set, order.total_discounts)
+    if stated is not None or order.line_items is None or order.line_items.is_partial:
+        return stated
+    return total((_line_discount(line, _prices(line)[1]) for line in order.line_items.items()), "discountAllocations")
+
+
+def _shipping(order: Order) -> str | None:
+    stated = amount(order.total_shipping_price_set, order.total_shipping_price)
+    if stated is not None or order.shipping_lines is None:
+        return stated
+    return total((amount(line.original_price_set) for line in order.shipping_lines.items()), "shippingLines")
+
+
+def _prices(line: LineItem) -> tuple[str | None, str | None]:
+    """Price of a unit and of the whole line, before discounts."""
+    unit = amount(line.original_unit_price_set, line.original_unit_price)
+    whole = amount(line.original_total_set, line.original_total)
+    if whole is None and unit is not None:
+        whole = unit if line.quantity == 1 else f"{number(unit, 'originalUnitPriceSet') * line.quantity:f}"
+    if unit is None and whole is not None and line.quantity:
+        unit = f"{round(number(whole, 'originalTotalSet') / line.quantity, 4):f}"
+    return unit, whole
+
+
+def _line_discount(line: LineItem, whole: str | None) -> str | None:
+    if line.discount_allocations:
+        return total((amount(a.allocated_amount_set) for a in line.discount_allocations), "discountAllocations")
+    stated = amount(line.total_discount_set)
+    after = amount(line.discounted_total_set, line.discounted_total)
+    if stated is None and after is not None and whole is not None and line.discount_allocations is None:
+        return f"{number(whole, 'originalTotalSet') - number(after, 'discountedTotalSet'):f}"
+    return stated or "0"
+
+
+def _line_tax(line: LineItem) -> str | None:
+    if line.tax_lines is None:
+        return None
+    return total((amount(tax.price_set, tax.price) for tax in line.tax_lines), "taxLines")
+
+
+def _cancelled(line: LineItem, order: Order, refunded: int) -> int:
+    if order.cancelled_at:
+        return max(line.quantity - refunded, 0)
+    if line.current_quantity is None:
+        return 0
+    return max(line.quantity - line.current_quantity - refunded, 0)
+
+
+def _title(line: LineItem) -> str | None:
+    """The product's title when it was ordered, else the line's own name."""
+    return _text(line.title) or _text(line.name)
+
+
+def _text(value: str | int | None) -> str | None:
+    """Null for an empty or blank text."""
+    text = "" if value is None else str(value).strip()
+    return text or None
+
+
+def _country(place: Address | None) -> str | None:
+    if place is None:
+        return None
+    code = _text(place.country_code_v2) or _text(place.country_code) or _text(place.country)
+    return code.upper() if code is not None and len(code) == 2 else None
+
+
+def _region(place: Address | None) -> str | None:
+    return None if place is None else _text(place.province_code) or _text(place.province)
+
+
+def _with_totals(items: Sheet) -> pl.DataFrame:
+    """Line totals and net amounts, for all lines at once."""
+    tax, included = pl.col("tax").fill_null(0), pl.col("tax_included")
+    after_discount = pl.col("gross") - pl.col("discount").fill_null(0)
+    return conform(
+        items.text_frame()
+        .with_columns(
+            channel=pl.lit(items.channel),
+            total=after_discount + pl.when(included).then(0).otherwise(tax),
+            net_amount=after_discount - pl.when(included).then(tax).otherwise(0),
+        )
+        .drop("gross"),
+        "order_items",
+    )
+
+
+def attach(order: Order, children: list[bytes]) -> None:
+    """Lines and refunds of a bulk file into their order."""
+    refunds = [child for child in children if b"gid://shopify/Refund/" in child]
+    lines = [child for child in children if b"gid://shopify/Refund/" not in child]
+    order.line_items = Connection(nodes=_lines_decoder.decode(b"[" + b",".join(lines) + b"]"))
+    if refunds:
+        order.refunds = _refunds_decoder.decode(b"[" + b",".join(refunds) + b"]")
+
+
+_lines_decoder = msgspec.json.Decoder(list[LineItem])
+_refunds_decoder = msgspec.json.Decoder(list[Refund])
+
+KIND: Kind[Order] = Kind(
+    plural=("orders",),
+    singular=("order",),
+    shape=Order,
+    attach=attach,
+    from_rest=rest.order,
+    rest_shape=rest.RestOrder,
+)

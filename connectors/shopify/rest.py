@@ -1,0 +1,415 @@
+"""The REST Admin API's objects, turned into the GraphQL shapes: webhooks and older stored payloads have them.
+
+Ids are numbers, names are in snake case, amounts are text in the shop's currency; newer versions say each
+amount a second time as a `*_set` with the buyer's currency beside it.
+"""
+
+# ruff: noqa: TC003 -- msgspec resolves the annotations when it decodes
+
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from connectors.shopify.money import number
+from connectors.shopify.shapes import (
+    Address,
+    Allocation,
+    Amount,
+    Checkout,
+    CartLine,
+    Connection,
+    Id,
+    InventoryItem,
+    InventoryItemCost,
+    Level,
+    LineItem,
+    Location,
+    Money,
+    MoneyBag,
+    Order,
+    OrderAdjustment,
+    Product,
+    Quantity,
+    Ref,
+    Refund,
+    RefundLineItem,
+    ShippingLine,
+    TaxLine,
+    Variant,
+)
+
+
+T = TypeVar("T")
+
+
+class RestShape(msgspec.Struct, gc=False):
+    """Snake-cased names, unknown fields ignored."""
+
+
+class RestMoney(RestShape):
+    amount: Amount
+    currency_code: str | None = None
+
+
+class RestSet(RestShape):
+    shop_money: RestMoney | None = None
+    presentment_money: RestMoney | None = None
+
+
+class RestRef(RestShape):
+    id: Id | None = None
+
+
+class RestAddress(RestShape):
+    country_code: str | None = None
+    country: str | None = None
+    province_code: str | None = None
+    province: str | None = None
+
+
+class RestAllocation(RestShape):
+    amount: Amount | None = None
+    amount_set: RestSet | None = None
+
+
+class RestTax(RestShape):
+    price: Amount | None = None
+    price_set: RestSet | None = None
+
+
+class RestLine(RestShape):
+    id: Id | None
+    quantity: int
+    current_quantity: int | None = None
+    sku: Id | None = None
+    title: Id | None = None
+    name: Id | None = None
+    variant_title: Id | None = None
+    variant_id: Id | None = None
+    product_id: Id | None = None
+    gift_card: bool | None = None
+    price: Amount | None = None
+    price_set: RestSet | None = None
+    total_discount: Amount | None = None
+    total_discount_set: RestSet | None = None
+    discount_allocations: list[RestAllocation] | None = None
+    tax_lines: list[RestTax] | None = None
+    line_price: Amount | None = None  # checkouts
+
+
+class RestRefundLine(RestShape):
+    line_item_id: Id | None = None
+    line_item: RestRef | None = None
+    quantity: int = 0
+    subtotal: Amount | None = None
+    subtotal_set: RestSet | None = None
+    total_tax: Amount | None = None
+    total_tax_set: RestSet | None = None
+
+
+class RestAdjustment(RestShape):
+    amount: Amount | None = None
+    amount_set: RestSet | None = None
+    tax_amount: Amount | None = None
+    tax_amount_set: RestSet | None = None
+
+
+class RestTransaction(RestShape):
+    kind: str | None = None
+    status: str | None = None
+    amount: Amount | None = None
+    amount_set: RestSet | None = None
+    currency: str | None = None
+
+
+class RestRefund(RestShape):
+    id: Id
+    created_at: str | None = None
+    processed_at: str | None = None
+    refund_line_items: list[RestRefundLine] | None = None
+    order_adjustments: list[RestAdjustment] | None = None
+    transactions: list[RestTransaction] | None = None
+
+
+class RestShippingLine(RestShape):
+    price: Amount | None = None
+    price_set: RestSet | None = None
+
+
+class RestOrder(RestShape):
+    id: Id
+    name: Id | None = None
+    order_number: Id | None = None
+    created_at: str | None = None
+    processed_at: str | None = None
+    updated_at: str | None = None
+    cancelled_at: str | None = None
+    closed_at: str | None = None
+    test: bool | None = None
+    currency: str | None = None
+    taxes_included: bool | None = None
+    financial_status: str | None = None
+    fulfillment_status: str | None = None
+    customer: RestRef | None = None
+    shipping_address: RestAddress | None = None
+    billing_address: RestAddress | None = None
+    total_line_items_price: Amount | None = None
+    total_line_items_price_set: RestSet | None = None
+    total_discounts: Amount | None = None
+    total_discounts_set: RestSet | None = None
+    total_shipping_price_set: RestSet | None = None
+    shipping_lines: list[RestShippingLine] | None = None
+    total_tax: Amount | None = None
+    total_tax_set: RestSet | None = None
+    total_price: Amount | None = None
+    total_price_set: RestSet | None = None
+    line_items: list[RestLine] | None = None
+    refunds: list[RestRefund] | None = None
+
+
+class RestVariant(RestShape):
+    id: Id
+    product_id: Id | None = None
+    sku: Id | None = None
+    title: Id | None = None
+    barcode: Id | None = None
+    price: Amount | None = None
+    updated_at: str | None = None
+    inventory_item_id: Id | None = None
+
+
+class RestProduct(RestShape):
+    id: Id
+    title: Id | None = None
+    vendor: str | None = None
+    product_type: str | None = None
+    status: str | None = None
+    published_at: str | None = None
+    updated_at: str | None = None
+    variants: list[RestVariant] | None = None
+
+
+class RestLevel(RestShape):
+    inventory_item_id: Id
+    location_id: Id
+    available: int | None = None
+    updated_at: str | None = None
+    sku: Id | None = None  # not Shopify's: some apps store it beside
+
+
+class RestCheckout(RestShape):
+    id: Id
+    created_at: str | None = None
+    updated_at: str | None = None
+    completed_at: str | None = None
+    currency: str | None = None
+    customer: RestRef | None = None
+    total_price: Amount | None = None
+    line_items: list[RestLine] | None = None
+
+
+# REST's words for the two states, in GraphQL's: one order must not change its words with the way it came.
+_FULFILLMENT = {None: "UNFULFILLED", "fulfilled": "FULFILLED", "partial": "PARTIALLY_FULFILLED"}
+
+
+def order(raw: RestOrder) -> Order:
+    """The GraphQL shape of a REST order. Raises BadValueError for an amount that cannot be computed with."""
+    code = raw.currency
+    return Order(
+        id=raw.id,
+        name=_named(raw.name) or _named(raw.order_number),
+        created_at=raw.created_at,
+        processed_at=raw.processed_at,
+        updated_at=raw.updated_at,
+        cancelled_at=raw.cancelled_at,
+        closed_at=raw.closed_at,
+        test=raw.test,
+        currency_code=code,
+        taxes_included=raw.taxes_included,
+        display_financial_status=_upper(raw.financial_status),
+        display_fulfillment_status=_FULFILLMENT.get(raw.fulfillment_status) or _upper(raw.fulfillment_status),
+        customer=_ref(raw.customer),
+        shipping_address=_address(raw.shipping_address),
+        billing_address=_address(raw.billing_address),
+        total_discounts_set=_bag(raw.total_discounts_set, raw.total_discounts, code),
+        total_shipping_price_set=_bag(raw.total_shipping_price_set, None, code),
+        total_tax_set=_bag(raw.total_tax_set, raw.total_tax, code),
+        total_price_set=_bag(raw.total_price_set, raw.total_price, code),
+        total_line_items_price=_stated(raw.total_line_items_price_set, raw.total_line_items_price),
+        shipping_lines=_connection(
+            [ShippingLine(_bag(line.price_set, line.price, code)) for line in raw.shipping_lines or ()],
+            raw.shipping_lines,
+        ),
+        line_items=_connection([_line(line, n, code) for n, line in enumerate(raw.line_items or ())], raw.line_items),
+        refunds=None if raw.refunds is None else [_refund(refund, code) for refund in raw.refunds],
+    )
+
+
+def product(raw: RestProduct) -> Product:
+    """The GraphQL shape of a REST product."""
+    return Product(
+        id=raw.id,
+        title=raw.title,
+        vendor=raw.vendor,
+        product_type=raw.product_type,
+        # Older versions had no status: published then meant active.
+        status=_upper(raw.status) or ("ACTIVE" if raw.published_at else None),
+        updated_at=raw.updated_at,
+        variants=_connection([variant(entry) for entry in raw.variants or ()], raw.variants),
+    )
+
+
+def variant(raw: RestVariant) -> Variant:
+    """The GraphQL shape of a REST variant."""
+    return Variant(
+        id=raw.id,
+        sku=raw.sku,
+        title=raw.title,
+        barcode=raw.barcode,
+        price=raw.price,
+        updated_at=raw.updated_at,
+        inventory_item=InventoryItemCost(id=raw.inventory_item_id) if raw.inventory_item_id else None,
+    )
+
+
+def inventory_level(raw: RestLevel) -> InventoryItem:
+    """The GraphQL shape of a REST inventory level: an item with one level. REST does not say its SKU."""
+    quantities = [] if raw.available is None else [Quantity("available", raw.available, raw.updated_at)]
+    level = Level(
+        id=raw.location_id, updated_at=raw.updated_at, location=Location(raw.location_id), quantities=quantities
+    )
+    return InventoryItem(id=raw.inventory_item_id, sku=raw.sku, inventory_levels=Connection(nodes=[level]))
+
+
+def checkout(raw: RestCheckout) -> Checkout:
+    """The GraphQL shape of a REST abandoned checkout."""
+    lines = [
+        CartLine(
+            id=line.id if line.id is not None else f"{number_of}",
+            quantity=line.quantity,
+            sku=line.sku,
+            title=line.title,
+            variant=Ref(line.variant_id) if line.variant_id is not None else None,
+            discounted_total_price_set=_bag(None, line.line_price, raw.currency),
+            original_total_price_set=_bag(None, _times(line.price, line.quantity), raw.currency),
+        )
+        for number_of, line in enumerate(raw.line_items or ())
+    ]
+    return Checkout(
+        id=raw.id,
+        created_at=raw.created_at,
+        updated_at=raw.updated_at,
+        completed_at=raw.completed_at,
+        customer=_ref(raw.customer),
+        total_price_set=_bag(None, raw.total_price, raw.currency),
+        line_items=_connection(lines, raw.line_items),
+    )
+
+
+def _line(raw: RestLine, position: int, code: str | None) -> LineItem:
+    return LineItem(
+        # Only drafts and checkouts have lines without an id; a position keeps them apart.
+        id=raw.id if raw.id is not None else f"{position}",
+        quantity=raw.quantity,
+        current_quantity=raw.current_quantity,
+        sku=raw.sku,
+        title=raw.title,
+        name=raw.name,
+        variant_title=raw.variant_title,
+        is_gift_card=raw.gift_card,
+        variant=Ref(raw.variant_id) if raw.variant_id is not None else None,
+        product=Ref(raw.product_id) if raw.product_id is not None else None,
+        original_unit_price_set=_bag(raw.price_set, raw.price, code),
+        total_discount_set=_bag(raw.total_discount_set, raw.total_discount, code),
+        discount_allocations=None
+        if raw.discount_allocations is None
+        else [Allocation(_bag(entry.amount_set, entry.amount, code)) for entry in raw.discount_allocations],
+        tax_lines=None
+        if raw.tax_lines is None
+        else [TaxLine(_bag(tax.price_set, tax.price, code)) for tax in raw.tax_lines],
+    )
+
+
+def _refund(raw: RestRefund, code: str | None) -> Refund:
+    lines = [
+        RefundLineItem(
+            quantity=line.quantity,
+            line_item=_ref(line.line_item) if line.line_item_id is None else Ref(line.line_item_id),
+            subtotal_set=_bag(line.subtotal_set, line.subtotal, code),
+            total_tax_set=_bag(line.total_tax_set, line.total_tax, code),
+        )
+        for line in raw.refund_line_items or ()
+    ]
+    adjustments = [
+        OrderAdjustment(
+            _bag(entry.amount_set, entry.amount, code), _bag(entry.tax_amount_set, entry.tax_amount, code)
+        )
+        for entry in raw.order_adjustments or ()
+    ]
+    return Refund(
+        id=raw.id,
+        created_at=raw.created_at,
+        processed_at=raw.processed_at,
+        total_refunded_set=_paid_back(raw, code),
+        refund_line_items=Connection(nodes=lines),
+        order_adjustments=Connection(nodes=adjustments),
+    )
+
+
+def _paid_back(raw: RestRefund, code: str | None) -> MoneyBag | None:
+    """Successful refund transactions, in the shop's currency; null when they are not here or in another one."""
+    if raw.transactions is None:
+        return None
+    paid = Decimal(0)
+    for entry in raw.transactions:
+        if entry.kind not in {None, "refund"} or entry.status not in {None, "success"}:
+            continue
+        if entry.amount_set is None and entry.currency not in {None, code}:
+            return None
+        paid += number(_stated(entry.amount_set, entry.amount), "refunds.transactions.amount")
+    return MoneyBag(shop_money=Money(f"{paid:f}", code))
+
+
+def _bag(both: RestSet | None, plain: Amount | None, code: str | None) -> MoneyBag | None:
+    """The plain amount is the shop's currency by definition, so it serves where the pair is missing."""
+    if both is not None and (both.shop_money or both.presentment_money):
+        shop, shown = both.shop_money, both.presentment_money
+        return MoneyBag(
+            Money(shop.amount, shop.currency_code) if shop else None,
+            Money(shown.amount, shown.currency_code) if shown else None,
+        )
+    return None if plain is None or plain == "" else MoneyBag(Money(plain, code))
+
+
+def _stated(both: RestSet | None, plain: Amount | None) -> str | None:
+    bag = _bag(both, plain, None)
+    return None if bag is None or bag.shop_money is None else str(bag.shop_money.amount)
+
+
+def _times(price: Amount | None, quantity: int) -> str | None:
+    return None if price is None else f"{number(str(price), 'line_items.price') * quantity:f}"
+
+
+def _ref(raw: RestRef | None) -> Ref | None:
+    return None if raw is None or raw.id is None else Ref(raw.id)
+
+
+def _address(raw: RestAddress | None) -> Address | None:
+    if raw is None:
+        return None
+    return Address(
+        country_code=raw.country_code, country=raw.country, province_code=raw.province_code, province=raw.province
+    )
+
+
+def _connection(items: list[T], given: object) -> Connection[T] | None:
+    return None if given is None else Connection(nodes=items)
+
+
+def _named(value: Id | None) -> str | None:
+    return None if value in {None, ""} else str(value)
+
+
+def _upper(value: str | None) -> str | None:
+    return None if value is None else value.upper()
