@@ -1,0 +1,94 @@
+"""The bar and the cheap members: seasonal naive, weekday means, TSB. All series at once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.base import Floats, Origin
+from models.features import History, calm, history
+from models.panel import Panel
+
+
+class SeasonalNaive:
+    """The last known week again: each day ahead sells what the same weekday sold last."""
+
+    name = "seasonal_naive"
+
+    def forecast(self, panel: Panel, origins: Sequence[Origin], horizon: int) -> dict[int, Floats]:
+        """Means by offset; a weekday never seen gets the series' mean, a series never seen 0."""
+        return {origin.offset: _naive(panel.cut(origin.offset), horizon) for origin in origins}
+
+
+class WeekdayMean:
+    """Mean of the last eight known days of the same weekday: the fallback when a better member fails."""
+
+    name = "weekday_mean"
+
+    def forecast(self, panel: Panel, origins: Sequence[Origin], horizon: int) -> dict[int, Floats]:
+        """Means by offset."""
+        return {origin.offset: weekday_mean(history(panel.cut(origin.offset)), horizon) for origin in origins}
+
+
+class Tsb:
+    """Teunter-Syntetos-Babai: smoothed chance of a sale times smoothed size; decays when an item dies.
+
+    Source: Teunter, Syntetos & Babai (2011). Flat over the horizon, so only a member for intermittent demand.
+    """
+
+    name = "tsb"
+
+    def __init__(self, size_rate: float = 0.1, chance_rate: float = 0.03) -> None:
+        self.size_rate = size_rate
+        self.chance_rate = chance_rate
+
+    def forecast(self, panel: Panel, origins: Sequence[Origin], horizon: int) -> dict[int, Floats]:
+        """Means by offset, one walk through the days for all origins."""
+        y = calm(panel.y, panel.days - max(origin.trained_at for origin in origins))
+        wanted = {panel.days - 1 - origin.offset: origin.offset for origin in origins}
+        sold = np.where(y > 0, y, np.nan)
+        early = slice(0, max(panel.days - max(o.offset for o in origins), 1))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            known = np.isfinite(y[:, early]).sum(axis=1)
+            chance = np.where(known > 0, (y[:, early] > 0).sum(axis=1) / np.maximum(known, 1), 0.0)
+            count = np.isfinite(sold[:, early]).sum(axis=1)
+            size = np.where(count > 0, np.nansum(sold[:, early], axis=1) / np.maximum(count, 1), 0.0)
+        out: dict[int, Floats] = {}
+        for column in range(panel.days):
+            today = y[:, column]
+            seen, sale = np.isfinite(today), today > 0
+            chance = np.where(seen, chance + self.chance_rate * (sale - chance), chance)
+            first = sale & (size == 0)
+            size = np.where(first, today, np.where(sale, size + self.size_rate * (today - size), size))
+            if column in wanted:
+                out[wanted[column]] = np.repeat((chance * size)[:, None], horizon, axis=1)
+        for origin in origins:
+            out.setdefault(origin.offset, np.full((panel.size, horizon), np.nan))
+        return out
+
+
+def _naive(panel: Panel, horizon: int) -> Floats:
+    y = panel.y
+    week = np.full((panel.size, 7), np.nan)
+    for back in range(min(8 * 7, panel.days)):
+        slot = 6 - back % 7
+        value = y[:, panel.days - 1 - back]
+        week[:, slot] = np.where(np.isnan(week[:, slot]), value, week[:, slot])
+    week = np.where(np.isnan(week), _mean(y)[:, None], week)
+    return week[:, np.arange(horizon) % 7]
+
+
+def weekday_mean(h: History, horizon: int, weeks: int = 8) -> Floats:
+    """Mean of the same weekday over the last `weeks`, series × horizon; 0 where nothing is known."""
+    count, t = h.panel.size, h.panel.days - 1
+    out = np.empty((count, horizon))
+    rows = np.arange(count)
+    for slot in range(min(7, horizon)):
+        out[:, slot::7] = h.same_weekday(rows, np.full(count, t + 1 + slot - 7), weeks)[:, None]
+    whole = np.nan_to_num(h.mean(rows, np.full(count, t), 56))
+    return np.where(np.isnan(out), whole[:, None], out)
+
+
+def _mean(y: Floats) -> Floats:
+    known = np.isfinite(y).sum(axis=1)
+    value: Floats = np.nansum(y, axis=1) / np.maximum(known, 1)
+    return value

@@ -1,0 +1,167 @@
+"""Which members have earned their place: errors per demand class and horizon block, from past origins."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from models.base import Bools, Floats, Ints
+from models.metrics import naive_scale
+from models.panel import Panel
+
+CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "young")
+BLOCKS = ((1, 14), (15, 28), (29, 60), (61, 400))
+PRUNE = 1.10  # a member this much worse than the best of its class only adds noise
+SMALLEST_CLASS = 20  # series × origins under which a class borrows its neighbour's table
+YOUNG = 28  # known days under which a series is judged by its peers
+NEVER_BLENDED = ("seasonal_naive",)  # the bar stays a bar
+
+
+def demand_class(panel: Panel) -> Ints:
+    """Index into CLASSES per series (Syntetos & Boylan: days between sales 1.32, squared variation 0.49)."""
+    y = panel.y[:, -365:]
+    known = np.isfinite(y).sum(axis=1)
+    sold = np.where(y > 0, y, np.nan)
+    count = np.isfinite(sold).sum(axis=1)
+    interval = known / np.maximum(count, 1)
+    mean = np.nansum(sold, axis=1) / np.maximum(count, 1)
+    square = np.nansum((sold - mean[:, None]) ** 2, axis=1) / np.maximum(count, 1)
+    variation = square / np.maximum(mean, 1e-9) ** 2
+    rare, rough = interval > 1.32, variation > 0.49
+    found = np.select([~rare & ~rough, ~rare & rough, rare & ~rough], [0, 1, 2], 3)
+    found[known < YOUNG] = CLASSES.index("young")
+    return found.astype(np.int64)
+
+
+def block_of(horizon: int) -> Ints:
+    """Index into BLOCKS for each step ahead."""
+    step = np.arange(1, horizon + 1)
+    return np.searchsorted([last for _, last in BLOCKS], step).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Past:
+    """One past origin: what came, what each member had said, and the class each series had then."""
+
+    offset: int
+    y: Floats
+    said: Mapping[str, Floats]
+    group: Ints
+    scale: Floats  # √ of the mean squared day-to-day difference, the unit of RMSSE
+    spread: Floats  # standard deviation of the last half year, the unit of residuals
+    level: Floats  # mean of the last half year
+
+
+def past_of(panel: Panel, offset: int, said: Mapping[str, Floats], horizon: int) -> Past:
+    """A past origin of the panel, ready to be judged."""
+    cut = panel.cut(offset)
+    spread, level = unit(cut)
+    return Past(
+        offset=offset,
+        y=panel.truth(offset, horizon) if offset else np.full((panel.size, horizon), np.nan),
+        said=said,
+        group=demand_class(cut),
+        scale=np.sqrt(naive_scale(cut.y)),
+        spread=spread,
+        level=level,
+    )
+
+
+def unit(panel: Panel) -> tuple[Floats, Floats]:
+    """Standard deviation and mean of each series' last half year of known days, calmed; 0 where unknown."""
+    from models.features import calm
+
+    y = calm(panel.y)[:, -182:]
+    known = np.maximum(np.isfinite(y).sum(axis=1), 1)
+    level = np.nansum(y, axis=1) / known
+    spread = np.sqrt(np.nansum((y - level[:, None]) ** 2, axis=1) / known)
+    return spread, level
+
+
+def error_table(pasts: Sequence[Past], members: Sequence[str]) -> pl.DataFrame:
+    """One row per class, block and member: `cells`, `wape`, `rmsse`, `bias`, `ratio`, `kept`.
+
+    `ratio` is the error (geometric mean of absolute and squared) over the best member's of that class and
+    block, each member compared with the reference on the cells it answered. `kept`: within PRUNE of the best.
+    """
+    rows = []
+    for group, name in enumerate(CLASSES):
+        chosen = [past.group == group for past in pasts]
+        borrowed = sum(int(rows.sum()) for rows in chosen) < SMALLEST_CLASS
+        if borrowed:
+            chosen = [_neighbours(past.group, group) for past in pasts]
+        if not any(rows.any() for rows in chosen):
+            chosen = [np.ones(len(past.group), dtype=np.bool_) for past in pasts]
+        for block, (first, last) in enumerate(BLOCKS):
+            found = [_errors(pasts, chosen, member, members, first, last) for member in members]
+            usable = [row for row in found if row is not None]
+            if not usable:
+                continue
+            best = min((row["relative"] for row in usable if row["member"] not in NEVER_BLENDED), default=1.0)
+            for row in usable:
+                ratio = row["relative"] / best if best > 0 else 1.0
+                kept = ratio <= PRUNE and row["member"] not in NEVER_BLENDED
+                rows.append({"class": name, "block": block, **row, "ratio": ratio, "kept": kept})
+    schema = {"class": pl.String, "block": pl.Int64, "member": pl.String, "cells": pl.Int64, "wape": pl.Float64,
+              "rmsse": pl.Float64, "bias": pl.Float64, "relative": pl.Float64, "ratio": pl.Float64,
+              "kept": pl.Boolean}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _neighbours(group: Ints, wanted: int) -> Bools:
+    """The classes to learn from where one is too small: regular with regular, rare with rare."""
+    family = {0: (0, 1), 1: (0, 1), 2: (2, 3), 3: (2, 3), 4: (0, 1, 2, 3, 4)}[wanted]
+    return np.isin(group, family)
+
+
+def _errors(
+    pasts: Sequence[Past], chosen: Sequence[Bools], member: str, members: Sequence[str], first: int, last: int
+) -> dict[str, float | int | str] | None:
+    absolute = squared = units = signed = 0.0
+    reference_absolute = reference_squared = 0.0
+    cells = series = 0
+    reference = "ets" if "ets" in members else members[0]
+    for past, rows in zip(pasts, chosen, strict=True):
+        y = past.y[rows, first - 1 : last]
+        if member not in past.said or y.shape[1] == 0:
+            continue
+        said, other = past.said[member][rows, first - 1 : last], past.said[reference][rows, first - 1 : last]
+        both = np.isfinite(y) & np.isfinite(said) & np.isfinite(other)
+        able = both.any(axis=1) & np.isfinite(past.scale[rows])
+        y, said, other, both = y[able], said[able], other[able], both[able]
+        scale, days = past.scale[rows][able], np.maximum(both.sum(axis=1), 1)
+        error, naive = np.where(both, said - y, 0.0), np.where(both, other - y, 0.0)
+        absolute += float(np.abs(error).sum())
+        reference_absolute += float(np.abs(naive).sum())
+        signed += float(error.sum())
+        units += float(np.where(both, y, 0.0).sum())
+        squared += float((np.sqrt((error**2).sum(axis=1) / days) / scale).sum())
+        reference_squared += float((np.sqrt((naive**2).sum(axis=1) / days) / scale).sum())
+        cells += int(both.sum())
+        series += len(y)
+    if not cells:
+        return None
+    relative = np.sqrt(
+        (absolute + 1e-9) / (reference_absolute + 1e-9) * (squared + 1e-9) / (reference_squared + 1e-9)
+    )
+    return {
+        "member": member,
+        "cells": cells,
+        "wape": absolute / units if units else float("nan"),
+        "rmsse": squared / series,
+        "bias": signed / units if units else float("nan"),
+        "relative": float(relative),
+    }
+
+
+def kept_members(table: pl.DataFrame, group: int, block: int) -> dict[str, float]:
+    """Member → error ratio of those that may blend for a class and block; empty where nothing was learned.
+
+    A block further ahead than any past origin reached uses the furthest block that was.
+    """
+    rows = table.filter(pl.col("class") == CLASSES[group], pl.col("kept"), pl.col("block") <= block)
+    if rows.is_empty():
+        return {}
+    rows = rows.filter(pl.col("block") == rows["block"].max())
+    return dict(zip(rows["member"].to_list(), rows["ratio"].to_list(), strict=True))

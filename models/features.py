@@ -1,0 +1,292 @@
+"""What the global models see of a series at an origin and of a day ahead: scaled, and never the future.
+
+All values are computed from running sums over the panel, so that any number of (series, origin, step) triples
+costs one gather each. Steps are counted from 1; origin column `t` is the last known day.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.base import Floats, Ints
+from models.panel import Panel
+
+YEAR = 364  # 52 weeks: the same weekday a year ago
+WINDOWS = (7, 14, 28, 56, 182, 364)
+SCALE_WINDOW = 91
+
+
+def calm(y: Floats, learned: int | None = None) -> Floats:
+    """Units with lone spikes lowered: no day counts for more than 20 times a series' busy days.
+
+    A busy day is the 90 % quantile of its days with sales, the largest left out. A typing error of 10⁹ units
+    would otherwise be the scale of everything; a real best day passes. `learned`: columns to learn from.
+    """
+    seen = y[:, : learned if learned is not None else y.shape[1]]
+    out = y.copy()
+    highest = np.nanmax(np.where(y > 0, y, 0.0), axis=1, initial=0.0)
+    sold = np.where(seen > 0, seen, 0.0)
+    usual = sold.sum(axis=1) / np.maximum((sold > 0).sum(axis=1), 1)
+    share = np.nanmax(sold, axis=1, initial=0.0) / np.maximum(sold.sum(axis=1), 1e-12)
+    for row in np.flatnonzero((highest > 20 * usual) | ((share > 0.5) & (highest > 0))):
+        values = np.sort(sold[row][sold[row] > 0])
+        if len(values) >= 2:
+            out[row] = np.minimum(out[row], 20 * float(np.quantile(values[:-1], 0.9)))
+    return out
+
+
+@dataclass(frozen=True)
+class History:
+    """Running sums over one panel; column k of a sum holds the total of columns 0 … k-1."""
+
+    panel: Panel
+    y: Floats
+    known: Floats
+    total: Floats
+    count: Floats
+    squares: Floats
+    sold: Floats
+    weekly_total: Floats
+    weekly_count: Floats
+    promo_total: Floats
+    promo_count: Floats
+    since_sale: Floats
+    year_ratio_total: Floats
+    year_first: int
+    price_total: Floats | None
+
+    def mean(self, rows: Ints, last: Ints, window: int) -> Floats:
+        """Mean known units of the `window` days up to and with column `last`; NaN where nothing is known."""
+        return self._between(self.total, self.count, rows, last - window + 1, last + 1)
+
+    def _between(self, total: Floats, count: Floats, rows: Ints, first: Ints, stop: Ints) -> Floats:
+        width = self.panel.days
+        first, stop = np.clip(first, 0, width), np.clip(stop, 0, width)
+        number = count[rows, stop] - count[rows, first]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value: Floats = (total[rows, stop] - total[rows, first]) / number
+        value[number == 0] = np.nan
+        return value
+
+    def same_weekday(self, rows: Ints, last: Ints, weeks: int) -> Floats:
+        """Mean known units of column `last` and the same weekday of the weeks before."""
+        width = self.panel.days
+        high, low = np.clip(last + 7, 0, width + 6), np.clip(last + 7 - 7 * weeks, 0, width + 6)
+        low = np.where(last + 7 - 7 * weeks < 0, (last + 7) % 7, low)
+        number = self.weekly_count[rows, high] - self.weekly_count[rows, low]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value: Floats = (self.weekly_total[rows, high] - self.weekly_total[rows, low]) / number
+        value[number == 0] = np.nan
+        return value
+
+    def scale(self, rows: Ints, t: Ints) -> Floats:
+        """The series' level: its mean of the last 91 known days, a little of its whole mean, never 0."""
+        recent = np.nan_to_num(self.mean(rows, t, SCALE_WINDOW))
+        whole = np.nan_to_num(self.mean(rows, t, self.panel.days))
+        value: Floats = 0.9 * recent + 0.1 * whole + 0.02
+        return value
+
+
+def history(panel: Panel) -> History:
+    """Running sums of a panel, spikes calmed."""
+    y = calm(panel.y)
+    known = np.isfinite(y).astype(np.float64)
+    filled = np.nan_to_num(y)
+    width = panel.days
+    promo = panel.known.get("promo")
+    on_promo = np.zeros_like(known) if promo is None else (promo[:, :width] > 0).astype(np.float64)
+    sold_at = np.where(filled > 0, np.arange(width)[None, :], -1)
+    since = np.arange(width)[None, :] - np.maximum.accumulate(sold_at, axis=1)
+    first, ratio = _year_index(panel, filled, known)
+    price = panel.known.get("price")
+    return History(
+        panel=panel,
+        y=y,
+        known=known,
+        total=_running(filled),
+        count=_running(known),
+        squares=_running(filled**2),
+        sold=_running((filled > 0).astype(np.float64)),
+        weekly_total=_running_weekly(filled),
+        weekly_count=_running_weekly(known),
+        promo_total=_running(filled * on_promo),
+        promo_count=_running(known * on_promo),
+        since_sale=since.astype(np.float64),
+        year_ratio_total=ratio,
+        year_first=first,
+        price_total=None if price is None else _running(np.nan_to_num(price[:, :width])),
+    )
+
+
+def _running(values: Floats) -> Floats:
+    out = np.zeros((values.shape[0], values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=out[:, 1:])
+    return out
+
+
+def _running_weekly(values: Floats) -> Floats:
+    """Column c + 7 holds the total of columns c, c-7, c-14 …; the first 7 columns are 0."""
+    out = np.zeros((values.shape[0], values.shape[1] + 7))
+    out[:, 7:] = values
+    for column in range(14, out.shape[1]):
+        out[:, column] += out[:, column - 7]
+    return out
+
+
+def _year_index(panel: Panel, filled: Floats, known: Floats) -> tuple[int, Floats]:
+    """Running sums of all demand by calendar day (series weighted alike up to a root), per category.
+
+    Returns the first day number and an array (1 + categories) × days + 1; row 0 is everything.
+    """
+    first = int(panel.end.min()) - panel.days + 1
+    span = int(panel.end.max()) - first + 1
+    level = filled.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    weight = known / np.sqrt(np.maximum(level, 1e-3))[:, None]
+    sums = np.zeros((1 + len(panel.categories), span))
+    for shift in np.unique(panel.end):
+        rows = np.flatnonzero(panel.end == shift)
+        begin = int(shift) - panel.days + 1 - first
+        block = filled[rows] * weight[rows]
+        sums[0, begin : begin + panel.days] += block.sum(axis=0)
+        np.add.at(sums[:, begin : begin + panel.days], 1 + panel.category[rows], block)
+    return first, _running(sums)
+
+
+def origin_features(h: History, rows: Ints, t: Ints) -> tuple[list[str], Floats]:
+    """Names and values (row × feature) of what is known of a series on the evening of column `t`."""
+    s = h.scale(rows, t)
+    columns: dict[str, Floats] = {"log_scale": np.log(s)}
+    for window in WINDOWS:
+        columns[f"mean_{window}"] = h.mean(rows, t, window) / s
+    for back in range(7):
+        columns[f"back_{back}"] = _at(h.y, rows, t - back) / s
+    for window in (28, 91):
+        mean = np.nan_to_num(h.mean(rows, t, window))
+        square = np.nan_to_num(h._between(h.squares, h.count, rows, t - window + 1, t + 1))
+        columns[f"spread_{window}"] = np.sqrt(np.maximum(square - mean**2, 0)) / s
+        columns[f"sold_{window}"] = h._between(h.sold, h.count, rows, t - window + 1, t + 1)
+    columns["since_sale"] = np.log1p(h.since_sale[rows, t])
+    columns["age"] = np.log1p(t - h.panel.start[rows])
+    columns["known_28"] = (h.count[rows, t + 1] - h.count[rows, np.maximum(t - 27, 0)]) / 28
+    year_ago = h.mean(rows, t - YEAR, 28)
+    columns["year_ago_level"] = year_ago / s
+    columns["category"] = h.panel.category[rows].astype(np.float64)
+    columns["channel"] = h.panel.channel[rows].astype(np.float64)
+    if "promo" in h.panel.known:
+        columns["promo_share"] = _share(h, rows, t, 28)
+        columns["promo_lift"] = promo_lift(h, rows, t)
+    return list(columns), np.column_stack(list(columns.values()))
+
+
+def target_features(h: History, rows: Ints, t: Ints, step: Ints) -> tuple[list[str], Floats]:
+    """Names and values (row × feature) of the day `step` after column `t`: calendar, same days before, plans."""
+    s = h.scale(rows, t)
+    target = t + step
+    last_same = target - 7 * np.ceil(step / 7).astype(np.int64)
+    columns: dict[str, Floats] = {
+        "step": step.astype(np.float64),
+        "same_1": _at(h.y, rows, last_same) / s,
+    }
+    for weeks in (4, 8, 26):
+        columns[f"same_{weeks}"] = h.same_weekday(rows, last_same, weeks) / s
+    day = h.panel.end[rows] - (h.panel.days - 1) + target
+    columns |= calendar(day)
+    around = h._between(h.total, h.count, rows, target - YEAR - 3, target - YEAR + 4)
+    base = h.mean(rows, t - YEAR, 28)
+    columns["year_week"] = around / s
+    columns["year_same"] = _at(h.y, rows, target - YEAR) / s
+    columns["year_growth"] = np.clip(around / (base + 0.1 * s), 0, 10)
+    columns["year_fortnight"] = h._between(h.total, h.count, rows, target - YEAR - 14, target - YEAR + 15) / s
+    columns["all_growth"] = _group_growth(h, np.zeros_like(rows), h.panel.day(t, rows), day)
+    if len(h.panel.categories) > 1:
+        columns["category_growth"] = _group_growth(h, 1 + h.panel.category[rows], h.panel.day(t, rows), day)
+    for name, values in h.panel.known.items():
+        now = _at(values, rows, target)
+        if name == "price":
+            usual = _usual_price(h, rows, t)
+            columns["price_ratio"] = np.clip(now / usual, 0, 5)
+            columns["price_log"] = np.log1p(now)
+        else:
+            columns[name] = now
+            columns[f"{name}_before"] = _at(values, rows, target - 1)
+            columns[f"{name}_after"] = _at(values, rows, np.minimum(target + 1, values.shape[1] - 1))
+    if "promo" in h.panel.known:
+        lift = promo_lift(h, rows, t)
+        on = columns["promo"] > 0
+        share = _share(h, rows, t, SCALE_WINDOW)
+        columns["promo_expect"] = np.where(on, lift, 1.0) / (1 + share * (lift - 1))
+    return list(columns), np.column_stack(list(columns.values()))
+
+
+def calendar(day: Ints) -> dict[str, Floats]:
+    """Weekday, day of month, day of year and the distance to Christmas, of a day number."""
+    dates = day.astype("datetime64[D]")
+    month = dates.astype("datetime64[M]")
+    year = dates.astype("datetime64[Y]")
+    of_year = (dates - year.astype("datetime64[D]")).astype(np.float64)
+    angle = 2 * np.pi * of_year / 365.25
+    return {
+        "weekday": ((day + 3) % 7).astype(np.float64),
+        "day_of_month": (dates - month.astype("datetime64[D]")).astype(np.float64) + 1,
+        "day_of_year": of_year,
+        "year_sin": np.sin(angle),
+        "year_cos": np.cos(angle),
+        "year_sin2": np.sin(2 * angle),
+        "year_cos2": np.cos(2 * angle),
+        "to_christmas": np.clip(358 - of_year, -10, 60),
+    }
+
+
+def promo_lift(h: History, rows: Ints, t: Ints) -> Floats:
+    """Mean units on promotion days over mean units on others in the year up to `t`, shrunk towards 1.5."""
+    first = np.maximum(t - YEAR, 0)
+    on_units = h.promo_total[rows, t + 1] - h.promo_total[rows, first]
+    on_days = h.promo_count[rows, t + 1] - h.promo_count[rows, first]
+    off_units = h.total[rows, t + 1] - h.total[rows, first] - on_units
+    off_days = h.count[rows, t + 1] - h.count[rows, first] - on_days
+    off = (off_units + 0.1) / (off_days + 1)
+    value: Floats = np.clip((on_units + 10 * 1.5 * off) / (on_days + 10) / off, 0.2, 20)
+    return value
+
+
+def _share(h: History, rows: Ints, t: Ints, window: int) -> Floats:
+    first = np.maximum(t - window + 1, 0)
+    on = h.promo_count[rows, t + 1] - h.promo_count[rows, first]
+    value: Floats = on / np.maximum(h.count[rows, t + 1] - h.count[rows, first], 1)
+    return value
+
+
+def _usual_price(h: History, rows: Ints, t: Ints) -> Floats:
+    if h.price_total is None:
+        return np.full(len(rows), np.nan)
+    first = np.maximum(t - SCALE_WINDOW + 1, 0)
+    value: Floats = (h.price_total[rows, t + 1] - h.price_total[rows, first]) / (t + 1 - first)
+    return np.maximum(value, 1e-9)
+
+
+def _group_growth(h: History, group: Ints, origin_day: Ints, day: Ints) -> Floats:
+    """How much more the group sold around this day last year than in the four weeks up to that year's origin."""
+    sums, first = h.year_ratio_total, h.year_first
+
+    def mean(begin: Ints, stop: Ints) -> Floats:
+        low, high = np.clip(begin - first, 0, sums.shape[1] - 1), np.clip(stop - first, 0, sums.shape[1] - 1)
+        days = high - low
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value: Floats = (sums[group, high] - sums[group, low]) / days
+        value[days < 5] = np.nan
+        return value
+
+    # weeks further back than the panel reaches are not known, and a week after the origin must not be read
+    around = mean(day - YEAR - 3, np.minimum(day - YEAR + 4, origin_day + 1))
+    base = mean(origin_day - YEAR - 27, origin_day - YEAR + 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value: Floats = np.clip(around / base, 0.1, 10)
+    return value
+
+
+def _at(values: Floats, rows: Ints, column: Ints) -> Floats:
+    """Value of a column, NaN where it lies before the panel or beyond its end."""
+    inside = (column >= 0) & (column < values.shape[1])
+    out = np.full(len(rows), np.nan)
+    out[inside] = values[rows[inside], column[inside]]
+    return out

@@ -1,0 +1,156 @@
+"""Bounds that keep their promise: split-conformal on past errors, averaged with corrected LSTM quantiles.
+
+Residuals are scaled by the series' own spread, pooled by demand class and horizon block, and their quantiles
+laid around the forecast. The network's quantiles are shifted, bound by bound, by how far past truth lay from
+them (conformalised quantile regression). Their average was the sharpest that stays calibrated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.base import QUANTILES, Bools, Floats, Ints
+from models.champion import CLASSES, SMALLEST_CLASS, Past, block_of
+
+NORMAL = {"lo95": -1.96, "lo80": -1.2816, "hi80": 1.2816, "hi95": 1.96}
+NETWORK_SHARE = 0.5
+FAMILY = {0: (0, 1), 1: (0, 1), 2: (2, 3), 3: (2, 3), 4: (0, 1, 2, 3, 4)}
+
+
+@dataclass
+class Calibration:
+    """Quantiles of scaled residuals by (bound, class, block): of the forecast, and of the network's own bounds."""
+
+    residual: dict[str, dict[tuple[int, int], float]] = field(default_factory=dict)
+    network: dict[str, dict[tuple[int, int], float]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Keys as text, for the registry."""
+        return {
+            part: {
+                b: {f"{g},{k}": v for (g, k), v in table.items()} for b, table in getattr(self, part).items()
+            }
+            for part in ("residual", "network")
+        }
+
+    @staticmethod
+    def from_json(stored: Mapping[str, Mapping[str, Mapping[str, float]]]) -> "Calibration":
+        """What `to_json` gave."""
+
+        def table(values: Mapping[str, float]) -> dict[tuple[int, int], float]:
+            return {(int(key.split(",")[0]), int(key.split(",")[1])): value for key, value in values.items()}
+
+        return Calibration(**{
+            part: {bound: table(values) for bound, values in bounds.items()} for part, bounds in stored.items()
+        })  # fmt: skip
+
+
+def cell_unit(spread: Floats, level: Floats, yhat: Floats) -> Floats:
+    """The size of a usual error, series × horizon: the spread, more where more is expected, as counts behave."""
+    base = np.maximum(spread, 0.02 * level + 1e-3)[:, None]
+    usual = level[:, None] + 1e-6
+    value: Floats = base * np.clip(np.sqrt((yhat + 0.1 * usual) / (1.1 * usual)), 0.4, 3.0)
+    return value
+
+
+def calibrate(
+    pasts: Sequence[Past], said: Sequence[Floats], network: Sequence[Mapping[str, Floats]] | None
+) -> Calibration:
+    """Learn from past origins; `said` is the forecast whose errors count, `network` the LSTM's bounds there."""
+    result = Calibration()
+    if not pasts:
+        return result
+    blocks = block_of(pasts[0].y.shape[1])
+    group = np.concatenate([past.group for past in pasts])
+    y = np.vstack([past.y for past in pasts])
+    units = np.vstack([cell_unit(p.spread, p.level, f) for p, f in zip(pasts, said, strict=True)])
+    scaled = (y - np.vstack(list(said))) / units
+    for bound, chance in QUANTILES.items():
+        result.residual[bound] = _tables(scaled, group, blocks, chance)
+        if network is not None:
+            gap = (y - np.vstack([one[bound] for one in network])) / units
+            result.network[bound] = _tables(gap, group, blocks, chance)
+    return result
+
+
+def _tables(scaled: Floats, group: Ints, blocks: Ints, chance: float) -> dict[tuple[int, int], float]:
+    table = {}
+    for one in range(len(CLASSES)):
+        rows = _rows(group, one)
+        for block in np.unique(blocks):
+            cells = scaled[rows][:, blocks == block]
+            cells = cells[np.isfinite(cells)]
+            if len(cells) >= 20:
+                table[(one, int(block))] = conformal_quantile(cells, chance)
+    return table
+
+
+def _rows(group: Ints, one: int) -> Bools:
+    """Series of a class, or of its family where the class is small, or all."""
+    rows: Bools = group == one
+    if rows.sum() < SMALLEST_CLASS:
+        rows = np.isin(group, FAMILY[one])
+    return rows if rows.sum() >= SMALLEST_CLASS else np.ones(len(group), dtype=np.bool_)
+
+
+def conformal_quantile(errors: Floats, chance: float) -> float:
+    """The quantile with the finite-sample step outwards: ⌈(n+1)·p⌉-th smallest above the middle, mirrored below."""
+    n = len(errors)
+    ordered = np.sort(errors)
+    if chance >= 0.5:
+        return float(ordered[min(n, int(np.ceil((n + 1) * chance))) - 1])
+    return float(ordered[max(1, int(np.floor((n + 1) * chance))) - 1])
+
+
+def bounds_of(
+    calibration: Calibration,
+    group: Ints,
+    yhat: Floats,
+    spread: Floats,
+    level: Floats,
+    network: Mapping[str, Floats] | None,
+) -> dict[str, Floats]:
+    """lo95, lo80, hi80, hi95, series × horizon, as learned: not yet widened to hold the mean."""
+    units, blocks = cell_unit(spread, level, yhat), block_of(yhat.shape[1])
+    out = {}
+    for bound in QUANTILES:
+        shift = _spread_out(calibration.residual.get(bound, {}), group, blocks, NORMAL[bound])
+        value = yhat + shift * units
+        corrections = calibration.network.get(bound)
+        if network is not None and corrections:
+            correction = _spread_out(corrections, group, blocks, 0.0)
+            theirs = network[bound] + correction * units
+            usable = np.isfinite(theirs)
+            value = np.where(
+                usable,
+                (1 - NETWORK_SHARE) * np.maximum(value, 0) + NETWORK_SHARE * np.maximum(theirs, 0),
+                value,
+            )
+        out[bound] = np.maximum(value, 0.0)
+    return out
+
+
+def _spread_out(table: Mapping[tuple[int, int], float], group: Ints, blocks: Ints, default: float) -> Floats:
+    """Table values over series × horizon; a block never seen uses the furthest that was, a little wider."""
+    out = np.full((len(group), len(blocks)), default)
+    for one in np.unique(group):
+        seen = sorted(block for cls, block in table if cls == one)
+        for block in np.unique(blocks):
+            usable = [b for b in seen if b <= block] or seen
+            if usable:
+                wider = 1.0 + 0.1 * max(0, int(block) - usable[-1])
+                out[np.ix_(group == one, blocks == block)] = table[(int(one), usable[-1])] * wider
+    return out
+
+
+def ordered(yhat: Floats, bounds: Mapping[str, Floats]) -> dict[str, Floats]:
+    """0 ≤ lo95 ≤ lo80 ≤ yhat ≤ hi80 ≤ hi95: bounds give way to the mean, never the other way."""
+    lo80 = np.clip(bounds["lo80"], 0.0, yhat)
+    hi80 = np.maximum(bounds["hi80"], yhat)
+    return {
+        "lo80": lo80,
+        "hi80": hi80,
+        "lo95": np.clip(bounds["lo95"], 0.0, lo80),
+        "hi95": np.maximum(bounds["hi95"], hi80),
+    }

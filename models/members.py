@@ -1,0 +1,193 @@
+"""Ask every member for every origin: cheap ones here, heavy ones in worker processes side by side."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models import jobs
+from models.base import Floats, ForecastSettings, Ints, Origin
+from models.baseline import SeasonalNaive, Tsb, WeekdayMean
+from models.ets_model import Ets
+from models.panel import Panel
+from models.workers import Failure, Job, run_jobs
+
+OWN_PROPHET = {"quick": 40, "full": 300}
+ARIMA_SAMPLE = {"quick": 16, "full": 60}
+ARIMA_AT_ONCE = 4_000
+PROPHET_CHUNK = 20
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Collected:
+    """`means`: member → offset → series × horizon. `bounds`: offset → the LSTM's quantiles. `state`: to store."""
+
+    means: dict[str, dict[int, Floats]] = field(default_factory=dict)
+    bounds: dict[int, dict[str, Floats]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+def collect(
+    panel: Panel,
+    origins: Sequence[Origin],
+    horizon: int,
+    settings: ForecastSettings,
+    *,
+    stored: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Collected:
+    """All members' means for all origins; a member that fails is named in the notes and missing from the means.
+
+    `stored`: models of an earlier run; with them nothing is trained.
+    """
+    found = Collected()
+    origins = list(origins)
+    for member in (SeasonalNaive(), WeekdayMean(), Tsb(), Ets()):
+        if member.name in settings.members:
+            found.means[member.name] = member.forecast(panel, origins, horizon)
+    with tempfile.TemporaryDirectory(prefix="wharf-panel-") as name:
+        folder = Path(name)
+        panel.save(folder)
+        planned = _plan(panel, folder, origins, horizon, settings, stored or {})
+        finished = [0]
+
+        def done(job: Job) -> None:
+            finished[0] += 1
+            if progress is not None:
+                progress(job.name, finished[0], len(planned))
+
+        if progress is not None and planned:
+            progress("baselines", 0, len(planned))
+        results = run_jobs(planned, settings.workers, done)
+        _gather(panel, origins, horizon, planned, results, found)
+        if "arima" in settings.members:
+            _arima(panel, folder, origins, horizon, settings, stored or {}, results, found)
+    return found
+
+
+def _plan(
+    panel: Panel,
+    folder: Path,
+    origins: list[Origin],
+    horizon: int,
+    settings: ForecastSettings,
+    stored: dict[str, Any],
+) -> list[Job]:
+    """Longest first, so that the last job to end is a short one."""
+    common = {"folder": folder, "origins": origins, "horizon": horizon}
+    learning = {"effort": settings.effort, "seed": settings.seed}
+    planned = []
+    if "lstm" in settings.members:
+        arguments = {**common, **learning, "stored": stored.get("lstm")}
+        planned.append(Job("lstm", "models.jobs:lstm", arguments, alone=True))
+    if "gradient_boosted" in settings.members:
+        arguments = {**common, **learning, "trained": stored.get("gradient_boosted", {})}
+        planned.append(Job("gradient_boosted", "models.jobs:gradient_boosted", arguments))
+    if "arima" in settings.members and "arima" not in stored:
+        earliest = max(origin.trained_at for origin in origins)
+        rows = _spread_sample(panel, ARIMA_SAMPLE[settings.effort], settings.seed)
+        for number, part in enumerate(jobs.chunks(rows, 30)):
+            arguments = {"folder": folder, "rows": part, "trained_at": earliest}
+            planned.append(Job(f"arima orders {number + 1}", "models.jobs:arima_fit", arguments))
+    if "prophet" in settings.members:
+        country = {"country": settings.country}
+        planned.append(Job("prophet groups", "models.jobs:prophet_groups", {**common, **country}))
+        recent = sorted(origins, key=lambda origin: origin.offset)[:3]
+        own = _busiest(panel, OWN_PROPHET[settings.effort])
+        for number, part in enumerate(jobs.chunks(own, PROPHET_CHUNK)):
+            arguments = {**common, **country, "origins": recent, "rows": part}
+            planned.append(Job(f"prophet {number + 1}", "models.jobs:prophet_own", arguments))
+    return planned
+
+
+def _gather(
+    panel: Panel,
+    origins: list[Origin],
+    horizon: int,
+    planned: list[Job],
+    results: dict[str, Any],
+    found: Collected,
+) -> None:
+    for name, result in results.items():
+        if isinstance(result, Failure):
+            found.notes.append(f"{name} failed and is left out: {result.reason}")
+    good = {name: result for name, result in results.items() if not isinstance(result, Failure)}
+    if "lstm" in good:
+        found.means["lstm"], found.bounds, found.state["lstm"] = good["lstm"]
+    if "gradient_boosted" in good:
+        found.means["gradient_boosted"], found.state["gradient_boosted"] = good["gradient_boosted"]
+    if any(name.startswith("prophet") for name in good):
+        means = {o.offset: np.full((panel.size, horizon), np.nan) for o in origins}
+        means |= {offset: values.copy() for offset, values in good.get("prophet groups", {}).items()}
+        for job in planned:
+            if job.function.endswith(":prophet_own") and job.name in good:
+                for offset, values in good[job.name].items():
+                    answered = np.isfinite(values)
+                    rows = job.arguments["rows"]
+                    means[offset][rows] = np.where(answered, values, means[offset][rows])
+        found.means["prophet"] = means
+
+
+def _arima(
+    panel: Panel,
+    folder: Path,
+    origins: list[Origin],
+    horizon: int,
+    settings: ForecastSettings,
+    stored: dict[str, Any],
+    results: dict[str, Any],
+    found: Collected,
+) -> None:
+    """Kalman forecasts of every series from the orders just fitted, or the stored ones."""
+    from models.sarimax_model import typical_of
+
+    fitted: dict[str, tuple[int, list[float]]] = {}
+    for name, result in results.items():
+        if name.startswith("arima orders") and not isinstance(result, Failure):
+            fitted |= result
+    state = stored.get("arima") or {"parameters": fitted, "typical": typical_of(fitted)}
+    found.state["arima"] = state
+    parts = jobs.chunks(np.arange(panel.size), ARIMA_AT_ONCE)
+    planned = [
+        Job(
+            f"arima {number + 1}",
+            "models.jobs:arima_forecast",
+            {"folder": folder, "origins": origins, "horizon": horizon, "rows": part, **state},
+        )
+        for number, part in enumerate(parts)
+    ]
+    means = {o.offset: np.full((panel.size, horizon), np.nan) for o in origins}
+    for (job, part), (_, result) in zip(
+        zip(planned, parts, strict=True), _in_order(planned, settings.workers), strict=True
+    ):
+        if isinstance(result, Failure):
+            found.notes.append(f"{job.name} failed and is left out: {result.reason}")
+            continue
+        for offset, values in result.items():
+            means[offset][part] = values
+    found.means["arima"] = means
+
+
+def _in_order(planned: list[Job], workers: int) -> list[tuple[str, Any]]:
+    results = run_jobs(planned, workers)
+    return [(job.name, results[job.name]) for job in planned]
+
+
+def _busiest(panel: Panel, number: int) -> Ints:
+    """The series that sold most in the last year: where an own fit is worth its price."""
+    units = np.nansum(panel.y[:, -365:], axis=1)
+    return np.sort(np.argsort(-units, kind="stable")[:number])
+
+
+def _spread_sample(panel: Panel, number: int, seed: int) -> Ints:
+    """Half the busiest series, half any others."""
+    busiest = _busiest(panel, number // 2)
+    others = np.setdiff1d(np.arange(panel.size), busiest)
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(others, size=min(number - len(busiest), len(others)), replace=False)
+    return np.sort(np.concatenate([busiest, drawn])).astype(np.int64)

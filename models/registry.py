@@ -1,0 +1,173 @@
+"""Trained models on disk: one folder a version, named by the last day seen and a hash of everything in it.
+
+A version holds the network's weights, the boosters, ARIMA parameters, the error table and the interval tables,
+with a manifest: span, horizon, covariates, labels, settings. A forecast made from it can be made again.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from models.base import ForecastSettings
+from models.cumulative import CumulativeCalibration
+from models.intervals import Calibration
+from models.panel import EPOCH, Panel
+
+if TYPE_CHECKING:
+    from models.forecast import Learned
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+STALE_AFTER = 28  # days of newer data after which weights are trained again (measured: 28 to 56 lose nothing)
+KEPT = 4
+
+
+class RegistryError(ValueError):
+    """Stored models are asked for and there are none that fit, or they are damaged."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A version read back: `models` for members.collect, tables for the blend and the bounds."""
+
+    version: str
+    models: dict[str, Any]
+    table: pl.DataFrame
+    bounds: dict[str, Calibration]
+    sums: CumulativeCalibration
+
+    def learned(self, make: "Callable[..., Learned]") -> "Learned":
+        """The tables as `forecast.Learned`."""
+        return make(self.table, self.bounds, self.sums)
+
+
+def keep(
+    folder: Path,
+    panel: Panel,
+    horizon: int,
+    settings: ForecastSettings,
+    state: dict[str, Any],
+    learned: "Learned",
+) -> str:
+    """Store a version and return its name; it appears whole or not at all. The newest few are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / ".partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    if network := state.get("lstm"):
+        arrays = {f"weight_{n:02d}": values for n, values in enumerate(network["weights"])}
+        np.savez(partial / "lstm.npz", mean=network["normal"][0], spread=network["normal"][1], **arrays)
+    texts = state.get("gradient_boosted", {}).get(0, [])
+    for number, text in enumerate(texts):
+        (partial / f"boosted_{number}.txt").write_text(text)
+    (partial / "arima.json").write_text(json.dumps(state.get("arima")))
+    learned.table.write_parquet(partial / "errors.parquet")
+    tables = {
+        "bounds": {name: c.to_json() for name, c in learned.bounds.items()},
+        "sums": learned.sums.to_json(),
+    }
+    (partial / "tables.json").write_text(json.dumps(tables))
+    digest = _digest(partial)
+    last = EPOCH + timedelta(days=int(panel.end.max()))
+    manifest = {
+        "format": FORMAT,
+        "hash": digest,
+        "data_from": (EPOCH + timedelta(days=int(panel.end.max()) - panel.days + 1)).isoformat(),
+        "data_until": last.isoformat(),
+        "series": panel.size,
+        "horizon": horizon,
+        "boosters": len(texts),
+        **_fits(panel, settings),
+        "settings": {k: v for k, v in asdict(settings).items() if k not in ("workers", "origin", "retrain")},
+        "scores": learned.table.filter(pl.col("block") == 0)
+        .select("class", "member", "wape", "rmsse")
+        .to_dicts(),
+    }
+    (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, default=str))
+    version = f"{last.isoformat()}-{digest[:10]}"
+    target = folder / version
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    for old in versions(folder)[KEPT:]:
+        shutil.rmtree(folder / old, ignore_errors=True)
+    return version
+
+
+def versions(folder: Path) -> list[str]:
+    """Names of stored versions, newest data first."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        (path.parent.name for path in folder.glob(f"*/{MANIFEST}") if path.parent.name != ".partial"),
+        reverse=True,
+    )
+
+
+def fitting(folder: Path, panel: Panel, horizon: int, settings: ForecastSettings) -> Stored | None:
+    """The newest version that was trained for such series, covers the horizon and is not stale; else None."""
+    now = int(panel.end.max())
+    for version in versions(folder):
+        try:
+            manifest = json.loads((folder / version / MANIFEST).read_text())
+            until = (np.datetime64(manifest["data_until"]) - np.datetime64("1970-01-01")).astype(int)
+            usable = (
+                manifest["format"] == FORMAT
+                and 0 <= now - int(until) <= STALE_AFTER
+                and manifest["horizon"] >= horizon
+                and all(manifest[key] == value for key, value in _fits(panel, settings).items())
+            )
+            if usable and manifest["hash"] == _digest(folder / version):
+                return _read(folder / version, manifest)
+        except (OSError, KeyError, ValueError):
+            continue  # a damaged version is as good as none: train again
+    return None
+
+
+def _fits(panel: Panel, settings: ForecastSettings) -> dict[str, Any]:
+    return {
+        "known": sorted(panel.known),
+        "categories": list(panel.categories),
+        "channels": list(panel.channels),
+        "members": list(settings.members),
+        "effort": settings.effort,
+        "seed": settings.seed,
+    }
+
+
+def _read(path: Path, manifest: dict[str, Any]) -> Stored:
+    models: dict[str, Any] = {}
+    if (path / "lstm.npz").exists():
+        with np.load(path / "lstm.npz") as arrays:
+            names = sorted(name for name in arrays.files if name.startswith("weight_"))
+            normal = (arrays["mean"], arrays["spread"])
+            models["lstm"] = {"weights": [arrays[name] for name in names], "normal": normal}
+    if manifest["boosters"]:
+        texts = [(path / f"boosted_{n}.txt").read_text() for n in range(manifest["boosters"])]
+        models["gradient_boosted"] = {0: texts}
+    if arima := json.loads((path / "arima.json").read_text()):
+        models["arima"] = arima
+    tables = json.loads((path / "tables.json").read_text())
+    return Stored(
+        version=path.name,
+        models=models,
+        table=pl.read_parquet(path / "errors.parquet"),
+        bounds={name: Calibration.from_json(values) for name, values in tables["bounds"].items()},
+        sums=CumulativeCalibration.from_json(tables["sums"]),
+    )
+
+
+def _digest(path: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.name != MANIFEST:
+            total.update(file.name.encode())
+            total.update(file.read_bytes())
+    return total.hexdigest()
