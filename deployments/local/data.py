@@ -1,0 +1,139 @@
+"""The databases a command works on: the user's own by URL, or the embedded ones for as long as anybody uses them."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.local.clickhouse_front import EmbeddedClickHouse
+from deployments.local.errors import LocalServiceError
+from deployments.local.files import ensure_home, open_lock, open_log, try_lock
+from deployments.local.postgres import EmbeddedPostgres
+
+_WAIT_SECONDS = 90.0
+_KEEPER_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class DataServices:
+    """Where both databases answer. `ensure()` starts an embedded one again that died; it keeps its address
+    unless another program took the port meanwhile."""
+
+    database_url: str
+    clickhouse_url: str
+    ensure: Callable[[], None]
+
+
+@contextlib.contextmanager
+def data_services(
+    home: Path, *, database_url: str | None, clickhouse_url: str | None, clickhouse_port: int | None = None
+) -> Iterator[DataServices]:
+    """Both databases: those given by URL as they are, the others embedded under `home`, started or joined.
+
+    The last user to leave stops the embedded ones, and a keeper does when the last user crashed.
+    LocalServiceError when one cannot run.
+    """
+    if database_url and clickhouse_url:
+        yield DataServices(database_url, clickhouse_url, lambda: None)
+        return
+    home = ensure_home(home)
+    users = open_lock(home / "users.lock")
+    try:
+        _enter(users, home)
+        _ensure_keeper(home)
+
+        def start() -> tuple[str, str]:
+            with ThreadPoolExecutor(2) as pool:
+                postgres = None if database_url else pool.submit(EmbeddedPostgres(home).ensure_running)
+                clickhouse = (
+                    None
+                    if clickhouse_url
+                    else pool.submit(EmbeddedClickHouse(home).ensure_running, clickhouse_port)
+                )
+                return (
+                    postgres.result() if postgres else str(database_url),
+                    clickhouse.result() if clickhouse else str(clickhouse_url),
+                )
+
+        def ensure() -> None:
+            start()
+
+        yield DataServices(*start(), ensure)
+    finally:
+        try:
+            _leave(users, home)
+        finally:
+            os.close(users)
+
+
+def stop_embedded(home: Path) -> None:
+    """Stop both embedded databases, if they run; the caller holds `users.lock` alone."""
+    try:
+        EmbeddedClickHouse(home).stop()
+    finally:
+        EmbeddedPostgres(home).stop()
+
+
+def _enter(users: int, home: Path) -> None:
+    """Count as a user; waits for one who is just stopping the databases."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not try_lock(users, shared=True):
+        if time.monotonic() > deadline:
+            raise LocalServiceError(
+                f"another process has been stopping the databases under {home} for {_WAIT_SECONDS:.0f} s: "
+                f"see {home / 'logs'}, end it, and try again"
+            )
+        time.sleep(0.05)
+
+
+def _leave(users: int, home: Path) -> None:
+    """Count no longer; the last one stops the databases before going, so that nothing is left running."""
+    if try_lock(users):
+        stop_embedded(home)
+        _release(users)
+        _await_keeper_gone(home)
+    elif try_lock(users, shared=True):
+        _release(users)  # others are there
+    else:
+        _enter(users, home)  # the keeper is stopping them: go when it has
+        _release(users)
+
+
+def _release(users: int) -> None:
+    import fcntl
+
+    fcntl.flock(users, fcntl.LOCK_UN)
+
+
+def _ensure_keeper(home: Path) -> None:
+    """Start a keeper unless one waits. It inherits the lock that says so: no moment without."""
+    ours = open_lock(home / "keeper.lock")
+    try:
+        if not try_lock(ours):
+            return
+        log = open_log(home / "logs" / "keeper.log")
+        try:
+            subprocess.Popen(  # noqa: S603 - our own command line
+                [sys.executable, "-m", "deployments.local.keeper", str(home), str(ours)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(ours,),
+            )
+        finally:
+            os.close(log)
+    finally:
+        os.close(ours)
+
+
+def _await_keeper_gone(home: Path) -> None:
+    deadline = time.monotonic() + _KEEPER_SECONDS
+    with contextlib.closing(os.fdopen(open_lock(home / "keeper.lock"), "r+")) as file:
+        while not try_lock(file.fileno()) and time.monotonic() < deadline:
+            time.sleep(0.02)
