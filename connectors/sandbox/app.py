@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
+from connectors.exports.mapping import MappingError, read_mapping
 from connectors.sandbox.control import control_routes
 from connectors.sandbox.exchange import ExchangeMiddleware
 from connectors.sandbox.state import SandboxState
@@ -100,16 +101,18 @@ def _config(state: SandboxState) -> uvicorn.Config:
 def build_world(
     *,
     seed: int = 7,
-    today: datetime | None = None,
+    today: date | None = None,
     skus: int = 45,
     days: int = 790,
     orders_per_day: float = 40.0,
     replay: Sequence[Path] = (),
     mapping: Path | None = None,
 ) -> World:
-    """A generated world, or the replay of a merchant's files when some are named."""
+    """A generated world, or the replay of a merchant's files when some are named.
+
+    A world that shall be met again tomorrow needs the same `today` (default: the day it is made).
+    """
     if replay:
-        from connectors.exports.mapped import read_mapping
         from connectors.sandbox.replay import ReplayWorld
 
         return ReplayWorld(replay, read_mapping(mapping) if mapping else None)
@@ -117,17 +120,21 @@ def build_world(
 
     return GeneratedWorld(
         seed=seed,
-        today=(today or datetime.now(UTC)).date(),
+        today=today or datetime.now(UTC).date(),
         skus=skus,
         days=days,
         orders_per_day=orders_per_day,
     )
 
 
+def clock_start(world: World) -> datetime | None:
+    """What the clock says at first: a replay begins when its files are just over, an invented world now."""
+    last: datetime | None = getattr(world, "last_instant", None)
+    return last + timedelta(hours=1) if last is not None else None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the module; `wharf sandbox serve` does the same."""
-    from connectors.exports.mapped import MappingError
-
     parser = argparse.ArgumentParser(prog="connectors.sandbox.app", description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--pace", type=float, default=1.0, help="how many times faster the limits run")
@@ -135,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--skus", type=int, default=45)
     parser.add_argument("--days", type=int, default=790)
     parser.add_argument("--orders-per-day", type=float, default=40.0)
+    parser.add_argument("--today", type=date.fromisoformat, help="where the invented history ends")
     parser.add_argument("--clock", type=datetime.fromisoformat, help="what the world's clock says at start")
     parser.add_argument("--freeze", action="store_true", help="the world's clock stands still")
     parser.add_argument("--replay", type=Path, nargs="+", default=[], metavar="FILE")
@@ -143,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         world = build_world(
             seed=options.seed,
-            today=options.clock,
+            today=options.today,
             skus=options.skus,
             days=options.days,
             orders_per_day=options.orders_per_day,
@@ -151,8 +159,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             mapping=options.mapping,
         )
         state = SandboxState(world, pace=options.pace)
-        if options.clock:
-            state.clock.set(options.clock)
+        start = options.clock or clock_start(world)
+        if start is not None:
+            state.clock.set(start)
         if options.freeze:
             state.clock.freeze()
         serve(state, options.port)

@@ -11,7 +11,7 @@ one. All money is in the market's currency, after discounts and before tax and s
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -40,9 +40,9 @@ EXPECTED = pl.Schema(
 )
 
 
-@dataclass
+@dataclass(slots=True)
 class _Sum:
-    """One cell of the table. `orders` counts orders that have at least one line here, cancelled ones too."""
+    """One cell. `orders` counts orders that have at least one line here, cancelled ones too."""
 
     orders: int = 0
     units: int = 0
@@ -53,23 +53,30 @@ class _Sum:
     cancelled: Decimal = _ZERO
     refunded: Decimal = _ZERO
 
+    @property
+    def revenue(self) -> Decimal:
+        return self.net - self.cancelled - self.refunded
+
 
 def expected(world: World, now: datetime, channels: Sequence[str] | None = None) -> pl.DataFrame:
     """The figures of every channel (or of `channels`) as of `now`, sorted by channel, date and SKU."""
-    rows: list[dict[str, Any]] = []
+    parts = [EXPECTED.to_frame()]
     for market in world.markets:
-        if channels is not None and market.channel not in channels:
-            continue
-        for (day, sku), cell in _cells(world, market, now).items():
-            revenue = cell.net - cell.cancelled - cell.refunded
-            money = {"gross": cell.gross, "net": cell.net, "cancelled": cell.cancelled}
-            money |= {"refunded": cell.refunded, "revenue": revenue}
-            rows.append(
-                {"channel": market.channel, "currency": market.currency, "date": day, "sku": sku}
-                | {name: getattr(cell, name) for name in _COUNTS}
-                | {name: amount.quantize(_PLACES) for name, amount in money.items()}
-            )
-    return pl.DataFrame(rows, schema=EXPECTED).sort("channel", "date", "sku", nulls_last=True)
+        if channels is None or market.channel in channels:
+            cells = _cells(world, market, now, by_sku=True)
+            days, skus = zip(*cells, strict=True) if cells else ((), ())
+            columns = {"channel": [market.channel] * len(days), "currency": [market.currency] * len(days)}
+            columns |= {"date": list(days), "sku": list(skus), **_columns(cells.values())}
+            parts.append(pl.DataFrame(columns, schema=EXPECTED))
+    return pl.concat(parts).sort("channel", "date", "sku", nulls_last=True)
+
+
+def _columns(cells: Collection[_Sum]) -> dict[str, list[Any]]:
+    """Counts and money of the cells, one list per column."""
+    columns: dict[str, list[Any]] = {name: [getattr(cell, name) for cell in cells] for name in _COUNTS}
+    for name in _MONEY:
+        columns[name] = [getattr(cell, name).quantize(_PLACES) for cell in cells]
+    return columns
 
 
 def all_orders(world: World, channel: str, now: datetime) -> Iterator[Order]:
@@ -79,16 +86,19 @@ def all_orders(world: World, channel: str, now: datetime) -> Iterator[Order]:
         yield from world.orders(numbers[start : start + _CHUNK], now)
 
 
-def _cells(world: World, market: Market, now: datetime) -> dict[tuple[date, str | None], _Sum]:
+def _cells(
+    world: World, market: Market, now: datetime, *, by_sku: bool
+) -> dict[tuple[date, str | None], _Sum]:
+    """The sums of one market by business day and SKU, or (SKU null) by business day alone."""
     zone = ZoneInfo(market.timezone)
     cells: dict[tuple[date, str | None], _Sum] = defaultdict(_Sum)
     for order in all_orders(world, market.channel, now):
         day = order.created_at.astimezone(zone).date()
-        sku_of = {line.number: line.sku for line in order.lines}
-        for sku in set(sku_of.values()):
-            cells[day, sku].orders += 1
+        cell_of = {line.number: cells[day, line.sku if by_sku else None] for line in order.lines}
+        for cell in {id(cell): cell for cell in cell_of.values()}.values():
+            cell.orders += 1
         for line in order.lines:
-            cell = cells[day, line.sku]
+            cell = cell_of[line.number]
             gone = line.quantity if order.cancelled_at is not None else line.cancelled
             cell.units += line.quantity - gone
             cell.cancelled_units += gone
@@ -97,10 +107,10 @@ def _cells(world: World, market: Market, now: datetime) -> dict[tuple[date, str 
             net = line.unit_price * line.quantity - line.discount - (line.tax if market.tax_included else 0)
             cell.gross += net + line.discount
             cell.net += net
-            cell.cancelled += net * gone / line.quantity if line.quantity else _ZERO
+            cell.cancelled += net * gone / line.quantity if gone else _ZERO
         for refund in order.refunds:
             for part in refund.lines:
-                cell = cells[day, sku_of[part.line_number]]
+                cell = cell_of[part.line_number]
                 cell.refunded_units += part.quantity
                 cell.refunded += part.amount
     return cells
@@ -109,31 +119,26 @@ def _cells(world: World, market: Market, now: datetime) -> dict[tuple[date, str 
 def summary(world: World, now: datetime, channels: Sequence[str] | None = None) -> dict[str, Any]:
     """The same figures by channel and business day with totals, ready for JSON (money as strings).
 
-    `orders` here counts orders, each once, cancelled ones included.
+    `orders` counts each order once, cancelled ones and replacements included.
     """
-    figures = expected(world, now, channels)
-    sums = [pl.col(name).sum() for name in (*_COUNTS[1:], *_MONEY)]
-    by_day = figures.group_by("channel", "date").agg(sums).sort("channel", "date")
     answer: dict[str, Any] = {"now": now.isoformat(), "channels": {}}
     for market in world.markets:
         if channels is not None and market.channel not in channels:
             continue
-        zone = ZoneInfo(market.timezone)
-        orders: dict[date, int] = defaultdict(int)
-        for order in all_orders(world, market.channel, now):
-            orders[order.created_at.astimezone(zone).date()] += 1
-        days = [
-            {"orders": orders[row["date"]], **_json(row)}
-            for row in by_day.filter(channel=market.channel).drop("channel").to_dicts()
-        ]
-        total = figures.filter(channel=market.channel).select(sums).row(0, named=True)
+        cells = {day: cell for (day, _), cell in sorted(_cells(world, market, now, by_sku=False).items())}
         answer["channels"][market.channel] = {
             "currency": market.currency,
-            "totals": {"orders": sum(orders.values()), **_json(total)},
-            "days": days,
+            "totals": {name: _json(sum(values)) for name, values in _columns(cells.values()).items()},
+            "days": [
+                {
+                    "date": day.isoformat(),
+                    **{name: _json(values[0]) for name, values in _columns([cell]).items()},
+                }
+                for day, cell in cells.items()
+            ],
         }
     return answer
 
 
-def _json(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value if isinstance(value, int) else str(value) for name, value in row.items()}
+def _json(value: int | Decimal) -> int | str:
+    return value if isinstance(value, int) else str(value)

@@ -159,7 +159,10 @@ class World(Protocol):
         """Numbers of orders that exist at `now`, with clocks in the half-open spans, by (updated_at, number)."""
 
     def orders(self, numbers: Sequence[int], now: datetime) -> list[Order]:
-        """Those orders as they stand at `now`, in the order asked for."""
+        """Those orders as they stand at `now`, in the order asked for.
+
+        Raises KeyError for a number that does not exist, or not yet at `now`.
+        """
 
     def products(self, channel: str, now: datetime) -> Sequence[Product]:
         """Every product listed on the channel, by SKU."""
