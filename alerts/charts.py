@@ -47,7 +47,7 @@ def chart(
     expected: list[list[object]] = [[today.isoformat(), middle, low, high]]
     runs_out: str | None = None
     for day, mid, lo, hi in sorted(demand):
-        if day < today or len(expected) > _DAYS_AHEAD:
+        if day <= today or len(expected) > _DAYS_AHEAD:  # today's sales have left their mark already
             continue
         middle, low, high = max(0.0, middle - mid), max(0.0, low - hi), max(0.0, high - lo)
         if middle < 0.5 and runs_out is None:
@@ -84,7 +84,9 @@ def _chart(
             total[place] += float(row[name])
     figures = [(day, mid, lo, hi) for day, (mid, lo, hi) in sold.items()]
     facts = alert.facts
-    return chart(days.items(), figures, facts["available"], today, facts.get("reorder_point"))
+    drawn = chart(days.items(), figures, facts["available"], today, facts.get("reorder_point"))
+    # The date the message states, so that text and picture never disagree.
+    return {**drawn, "runs_out": facts.get("stockout_date") or drawn["runs_out"]}
 
 
 def _rows(frames: dict[str, list[dict[str, Any]]], keys: list[str]) -> Iterable[dict[str, Any]]:

@@ -65,7 +65,7 @@ class Linker:
 
     def _mac(self, body: str) -> bytes:
         key = hmac.digest(self.secret, _PURPOSE, hashlib.sha256)
-        return hmac.digest(key, body.encode(), hashlib.sha256)
+        return hmac.digest(key, body.encode(), hashlib.sha256)[:16]  # 128 bits; an SMS is short
 
 
 def _encode(data: bytes) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 from alerts.alert import Facts
 from alerts.localize import DEFAULT, Locale
 
+_DAYS_SHOWN = 21  # ahead, at least: room for a delivery and for the labels
 _INK, _GREY, _GRID = "#1d2939", "#667085", "#eaecf0"
-_STOCK, _AHEAD, _BAND, _ALARM = "#344054", "#2e6fdb", "#bcd3f8", "#b42318"
+_STOCK, _AHEAD, _BAND, _ALARM, _ARRIVES = "#344054", "#2e6fdb", "#bcd3f8", "#b42318", "#067647"
 
 
 def stock_picture(chart: Facts, locale: Locale = DEFAULT, lead_time_days: float | None = None) -> bytes:
@@ -30,15 +31,15 @@ def stock_picture(chart: Facts, locale: Locale = DEFAULT, lead_time_days: float 
         _steps(axes, past)
     top = max([units for _, units in observed] + [row[3] for row in expected] + [1.0])
     axes.set_ylim(0, top * 1.22)
-    axes.set_xlim(min([d for d, _ in observed] + [today]), max(days[-1], today + timedelta(days=7)))
-    _mark(axes, today, top * 1.16, "today", _GREY, locale)
+    shown = max(days[-1], today + timedelta(days=_DAYS_SHOWN))
+    axes.set_xlim(min([d for d, _ in observed] + [today]), shown)
+    axes.axvline(today, color=_GREY, linewidth=0.7, linestyle=(0, (2, 2)))
+    axes.text(today, top * 1.16, "today ", color=_GREY, fontsize=6.5, va="center", ha="right")
     _reorder_line(axes, chart.get("reorder_point"), top, locale)
-    if chart.get("runs_out"):
-        _run_out(axes, date.fromisoformat(chart["runs_out"]), top, locale)
     if lead_time_days is not None:
-        arrival = today + timedelta(days=round(lead_time_days))
-        if arrival <= axes_end(days[-1], today):
-            axes.axvline(arrival, color="#067647", linewidth=0.9, linestyle=(0, (1, 2)))
+        _arrival(axes, today + timedelta(days=round(lead_time_days)), top)
+    if chart.get("runs_out") and chart["expected"][0][1] > 0:
+        _run_out(axes, date.fromisoformat(chart["runs_out"]), locale)
     _dress(axes, locale)
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
@@ -51,14 +52,14 @@ def _steps(axes: Any, past: list[tuple[date, float]]) -> None:
     )
 
 
-def axes_end(last: date, today: date) -> date:
-    """The last day shown."""
-    return max(last, today + timedelta(days=7))
+def _arrival(axes: Any, day: date, top: float) -> None:
+    """When a delivery ordered today would be there; left out when it is beyond the picture."""
+    from matplotlib.dates import date2num
 
-
-def _mark(axes: Any, day: date, height: float, text: str, colour: str, _: Locale) -> None:
-    axes.axvline(day, color=colour, linewidth=0.7, linestyle=(0, (2, 2)))
-    axes.text(day, height, f" {text}", color=colour, fontsize=6.5, va="center", ha="left")
+    if date2num(day) > axes.get_xlim()[1]:
+        return
+    axes.axvline(day, color=_ARRIVES, linewidth=0.9, linestyle=(0, (2, 2)))
+    axes.text(day, top * 1.16, " ordered today, here", color=_ARRIVES, fontsize=6.5, va="center", ha="left")
 
 
 def _reorder_line(axes: Any, point: float | None, top: float, locale: Locale) -> None:
@@ -72,12 +73,12 @@ def _reorder_line(axes: Any, point: float | None, top: float, locale: Locale) ->
     )  # fmt: skip
 
 
-def _run_out(axes: Any, day: date, top: float, locale: Locale) -> None:
-    axes.plot([day], [0], marker="o", markersize=5, color=_ALARM, clip_on=False, zorder=5)
+def _run_out(axes: Any, day: date, locale: Locale) -> None:
+    axes.plot([day], [0], marker="o", markersize=4.5, color=_ALARM, clip_on=False, zorder=5)
     axes.annotate(
-        f"runs out about {locale.date(day)}", (day, 0), xytext=(0, 13), textcoords="offset points",
-        fontsize=6.8, color=_ALARM, fontweight="bold", ha="center",
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.2},
+        f"runs out about {locale.day_and_month(day)}", (day, 0), xytext=(5, 9), textcoords="offset points",
+        fontsize=6.8, color=_ALARM, fontweight="bold", ha="left", zorder=6,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
     )  # fmt: skip
 
 

@@ -84,6 +84,8 @@ def sms(payload: Payload) -> str:
     """At most three GSM-7 segments: what, how bad, what to do, and a reference that makes it unique."""
     view = _view(payload)
     link = next((item["links"].get("acknowledge") for item in view["items"] if item["links"]), None)
+    if payload["kind"] == "digest":
+        link = None  # it would acknowledge one of many
     tail = " ".join(part for part in ((f"Seen: {link}" if link else ""), f"[{payload['ref']}]") if part)
     first = view["items"][0]
     if payload["kind"] == "digest":
@@ -189,7 +191,10 @@ def _ordered(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 def _headline(kind: str, items: list[dict[str, Any]], counts: Mapping[str, int], locale: Locale) -> str:
     if kind == "digest":
         parts = [f"{locale.number(count, 0)} {name}" for name, count in _ordered(counts)]
-        return f"{locale.number(sum(counts.values()), 0)} alerts: {', '.join(parts)}"
+        total = sum(counts.values())
+        if len(parts) == 1 and total == len(items):
+            return f"{locale.number(total, 0)} alerts, worst first"
+        return f"{locale.number(total, 0)} alerts: {', '.join(parts)}"
     if kind == "all_clear":
         return f"Over: {items[0]['title']}"
     return str(items[0]["title"])
@@ -272,7 +277,7 @@ def _listings(facts: Mapping[str, Any], locale: Locale) -> list[dict[str, str]]:
         return []
     return [
         {
-            "channel": one_line(row["channel"], 60),
+            "channel": wording.channel_name(row["channel"]),
             "available": locale.number(row["available"], 0),
             "inbound": locale.number(row["inbound"], 0),
             "daily": locale.number(row["mean_daily"]),

@@ -33,9 +33,15 @@ def product(facts: Facts) -> str:
     return f"{name} ({sku})" if name and name != sku else sku
 
 
+def channel_name(channel: str) -> str:
+    """`amazon-us` as people say it: Amazon US; `shopify-harbor`: Shopify harbor."""
+    platform, _, rest = one_line(channel, 60).partition("-")
+    return f"{platform.capitalize()} {rest.upper() if len(rest) == 2 else rest}".strip()
+
+
 def channel_list(channels: list[str]) -> str:
-    """`amazon-us`, `amazon-us and walmart-us`, `a, b and c`."""
-    names = [one_line(name, 60) for name in channels]
+    """`Amazon US`, `Amazon US and Walmart US`, `A, B and C`."""
+    names = [channel_name(name) for name in channels]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
@@ -131,7 +137,7 @@ def _inbound(facts: Facts, locale: Locale) -> str:
 
 def _elsewhere(facts: Facts, locale: Locale) -> str:
     others = [
-        f"{locale.number(row['available'], 0)} on {one_line(row['channel'], 60)}"
+        f"{locale.number(row['available'], 0)} on {channel_name(row['channel'])}"
         for row in facts.get("listings", [])
         if row["available"] > 0
     ]
@@ -188,7 +194,7 @@ def _demand_subject(facts: Facts) -> str:
         )
     if facts.get("category"):
         return f"{one_line(facts['category'], 60)} on {channel_list(facts['channels'])}"
-    return channel_list(facts["channels"]) or one_line(facts["accounts"][0], 60)
+    return channel_list(facts["channels"]) or channel_name(facts["accounts"][0])
 
 
 def _change(facts: Facts, locale: Locale) -> str:
@@ -201,7 +207,7 @@ def _change(facts: Facts, locale: Locale) -> str:
 
 
 def _stale_title(facts: Facts, _: Locale) -> str:
-    return f"{one_line(facts['accounts'][0], 60)} {one_line(facts['resource'], 40)} have not been synced"
+    return f"{channel_name(facts['accounts'][0])} {one_line(facts['resource'], 40)} have not been synced"
 
 
 def _stale(facts: Facts, locale: Locale) -> list[str]:
@@ -217,7 +223,7 @@ def _stale(facts: Facts, locale: Locale) -> list[str]:
 def _refused_title(facts: Facts, locale: Locale) -> str:
     return (
         f"{locale.number(facts['refused'], 0)} {one_line(facts['resource'], 40)} of "
-        f"{one_line(facts['accounts'][0], 60)} were refused"
+        f"{channel_name(facts['accounts'][0])} were refused"
     )
 
 
