@@ -1,6 +1,7 @@
 """The databases a command works on: the user's own by URL, or the embedded ones for as long as anybody uses them."""
 
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -41,29 +42,31 @@ def data_services(
     if database_url and clickhouse_url:
         yield DataServices(database_url, clickhouse_url, lambda: None)
         return
-    home = ensure_home(home)
-    users = open_lock(home / "users.lock")
-    try:
-        _enter(users, home)
-        _ensure_keeper(home)
+    with using(home):
 
         def start() -> tuple[str, str]:
-            with ThreadPoolExecutor(2) as pool:
-                postgres = None if database_url else pool.submit(EmbeddedPostgres(home).ensure_running)
-                clickhouse = (
-                    None
-                    if clickhouse_url
-                    else pool.submit(EmbeddedClickHouse(home).ensure_running, clickhouse_port)
+            with ThreadPoolExecutor(2) as pool:  # together: each takes about a second
+                postgres = pool.submit(lambda: database_url or EmbeddedPostgres(home).ensure_running())
+                clickhouse = pool.submit(
+                    lambda: clickhouse_url or EmbeddedClickHouse(home).ensure_running(clickhouse_port)
                 )
-                return (
-                    postgres.result() if postgres else str(database_url),
-                    clickhouse.result() if clickhouse else str(clickhouse_url),
-                )
+                return postgres.result(), clickhouse.result()
 
         def ensure() -> None:
             start()
 
         yield DataServices(*start(), ensure)
+
+
+@contextlib.contextmanager
+def using(home: Path) -> Iterator[None]:
+    """Count as a user of the embedded databases under `home`; the last to leave, or to die, ends them."""
+    home = ensure_home(home)
+    users = open_lock(home / "users.lock")
+    try:
+        _enter(users, home)
+        _ensure_keeper(home)
+        yield
     finally:
         try:
             _leave(users, home)
@@ -105,8 +108,6 @@ def _leave(users: int, home: Path) -> None:
 
 
 def _release(users: int) -> None:
-    import fcntl
-
     fcntl.flock(users, fcntl.LOCK_UN)
 
 
