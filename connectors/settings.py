@@ -61,6 +61,7 @@ class ConnectorSettings(BaseSettings):
     walmart_timezone: str = "America/Los_Angeles"
 
     wharf_home: Path = Path(".wharf")
+    wharf_secret_key: SecretStr | None = None
     wharf_currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
     wharf_timezone: str = "UTC"
     wharf_pace: float = Field(default=1.0, gt=0, le=100_000)

@@ -1,0 +1,129 @@
+"""Stored answers of a platform → one JSON object, in the column names people query the warehouse by.
+
+For looking at one seller's case: no database, no network, no account needed. What a file is, is told by its content.
+
+- Money is a decimal string without exponent: at least two decimal places, at most four, no zeros behind those.
+- Instants are ISO 8601 in UTC with Z; `order_date` is the channel's business day. Absent is null.
+- `customer_key` is the pseudonym under WHARF_SECRET_KEY, or under a fixed key for debugging where that is not set:
+  then it tells customers of one output apart and means nothing elsewhere.
+- A record that occurs twice, in one file or several, is shown once: the last one.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from connectors.amazon.marketplaces import MARKETPLACES, channels_of
+from connectors.base import Account, Channel, Context, Platform
+from connectors.canonical import KEYS, Normalized
+from connectors.errors import ConfigurationError
+from connectors.privacy import pseudonymize
+from connectors.registry import PLATFORMS
+from connectors.settings import ConnectorSettings, load
+
+DEBUGGING_KEY = b"wharf normalize: not a secret, for debugging only"
+RESOURCES: Mapping[str, tuple[str, ...]] = {
+    "orders": ("orders", "order_items", "refunds"),
+    "products": ("products",),
+    "inventory": ("inventory",),
+    "returns": ("returns", "refunds"),
+    "carts": ("carts", "cart_items"),
+}
+# Canonical column → its name in the warehouse, where the two differ.
+_NAMES: Mapping[str, Mapping[str, str]] = {
+    "order_items": {"order_external_id": "order_id"},
+    "refunds": {"order_external_id": "order_id"},
+    "returns": {"order_external_id": "order_id"},
+    "products": {"title": "listing_title", "price": "listing_price"},
+    "cart_items": {"cart_external_id": "cart_id"},
+}
+
+
+def normalize_files(platform: str, resource: str, paths: Sequence[Path]) -> dict[str, list[Any]]:
+    """The records of `paths` as lists named after their tables, with "quarantined" and "notes" beside them.
+
+    Raises ConfigurationError for an unknown platform or resource, or a file that cannot be opened.
+    """
+    if platform not in PLATFORMS:
+        raise ConfigurationError(f"there is no platform {platform!r}; there are {', '.join(PLATFORMS)}")
+    if resource not in RESOURCES:
+        raise ConfigurationError(f"there is no resource {resource!r}; there are {', '.join(RESOURCES)}")
+    settings = load()
+    account = debugging_account(cast(Platform, platform), settings)
+    bodies = [(path.name, _read(path)) for path in paths]
+    module = import_module(f"connectors.{platform}.stored")
+    normalized: Normalized = module.normalize_stored(resource, bodies, Context(account, datetime.now(UTC)))
+    secret = settings.wharf_secret_key
+    key = secret.get_secret_value().encode() if secret else DEBUGGING_KEY
+    zones = {channel.name: ZoneInfo(channel.timezone) for channel in account.channels}
+    shown: dict[str, list[Any]] = {
+        name: rows(name, pseudonymize(normalized.frame(name), key), zones) for name in RESOURCES[resource]
+    }
+    shown["quarantined"] = [
+        {"natural_key": refused.natural_key, "field": refused.field, "reason": refused.reason}
+        for refused in normalized.rejected
+    ]
+    shown["notes"] = list(normalized.notes)
+    return shown
+
+
+def debugging_account(platform: Platform, settings: ConnectorSettings) -> Account:
+    """An account that has every place the platform's payloads may speak of, and no credential."""
+    if platform == "amazon":
+        wanted = [part.strip() for part in (settings.amazon_marketplace_ids or "").split(",")]
+        first = [marketplace for marketplace in wanted if marketplace in MARKETPLACES]
+        channels = channels_of(dict.fromkeys([*first, *MARKETPLACES]))
+    elif platform == "shopify":
+        shop = (settings.shopify_shop_name or "shop").lower().removesuffix(".myshopify.com")
+        currency = settings.shopify_currency or settings.wharf_currency
+        zone = settings.shopify_timezone or settings.wharf_timezone
+        channels = (Channel(f"shopify-{shop}", "shopify", shop, currency, zone),)
+    else:
+        channels = (Channel("walmart-us", "walmart", "us", "USD", settings.walmart_timezone),)
+    options = {"shop_name": channels[0].external_id, "api_version": settings.shopify_api_version}
+    return Account(platform, platform, "https://localhost", "https://localhost", {}, channels, options)
+
+
+def rows(name: str, frame: pl.DataFrame, zones: Mapping[str, ZoneInfo]) -> list[dict[str, Any]]:
+    """A canonical frame as JSON rows in the warehouse's column names."""
+    names = _NAMES.get(name, {})
+    unique = frame.unique(subset=list(KEYS[name]), keep="last", maintain_order=True)
+    shown = []
+    for row in unique.iter_rows(named=True):
+        plain = {names.get(column, column): _plain(value) for column, value in row.items()}
+        if name == "orders":
+            plain["order_date"] = _day(row["ordered_at"], zones.get(row["channel"]))
+        shown.append(plain)
+    return shown
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return money(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def money(value: Decimal) -> str:
+    """A decimal without exponent, two to four places: "12.50", "0.3333"."""
+    text = f"{value:.4f}"
+    text = text[:-2] if text.endswith("00") else text.removesuffix("0")
+    return "0.00" if text == "-0.00" else text
+
+
+def _day(at: datetime | None, zone: ZoneInfo | None) -> str | None:
+    return at.astimezone(zone or UTC).date().isoformat() if at else None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
