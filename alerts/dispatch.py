@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from alerts.plan import Message
-from alerts.senders import Delivery, Outgoing, Sender
+from alerts.senders import UNKNOWN, Delivery, Outgoing, Sender
 
-Outcome = Literal["accepted", "delivered", "undelivered", "pending", "unknown", "dropped"]
+Outcome = Literal["accepted", "delivered", "undelivered", "pending", "unknown", "cancelled"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Health:
 class Result:
     """What to store about one message.
 
-    `retry_at` goes with `pending` and, when the policy allows one more try, with `unknown`.
+    `retry_at` goes with `pending`. An outcome that is still to be looked up is `pending` with an error that
+    begins with "outcome unknown"; `unknown` is final.
     `takeover` is a message for another way, to be stored in the same transaction.
     """
 
@@ -94,16 +95,16 @@ def deliver(
     policy: DeliveryPolicy | None = None,
 ) -> list[Result]:
     """One attempt for each message, worst first. `resolved` holds fingerprints that ended meanwhile: they
-    are dropped, except for the all-clear itself. `health` is updated in place."""
+    are cancelled, except for the all-clear itself. `health` is updated in place."""
     run = _Run(senders, now, policy or DeliveryPolicy(), health if health is not None else {})
     claimed = [item if isinstance(item, Outgoing) else Outgoing.from_row(item) for item in messages]
     order = {"critical": 0, "warning": 1}
-    for message in sorted(claimed, key=lambda item: (order.get(item.severity, 2), item.not_before)):
+    for message in sorted(claimed, key=lambda item: (order.get(item.severity, 2), item.idempotency_key)):
         gone = message.fingerprint in resolved and message.payload.get("kind") not in {"all_clear", "digest"}
         if gone and not message.maybe_sent:
             run.results.append(
                 Result(
-                    message.idempotency_key, "dropped", error="resolved before it was sent", attempted=False
+                    message.idempotency_key, "cancelled", error="resolved before it was sent", attempted=False
                 )
             )
         else:
@@ -116,7 +117,7 @@ def backoff(attempts: int, policy: DeliveryPolicy, asked_seconds: float | None, 
 
     The jitter comes from the message's key, so the same message gets the same wait.
     """
-    ceiling: timedelta = min(policy.longest_wait, policy.first_wait * float(2 ** min(attempts, 16)))
+    ceiling: timedelta = min(policy.longest_wait, policy.first_wait * float(2 ** min(attempts - 1, 16)))
     jittered = ceiling * (0.5 + random.Random(f"{key}{attempts}").random() / 2)  # noqa: S311
     return max(jittered, timedelta(seconds=asked_seconds or 0))
 
@@ -140,7 +141,9 @@ def _one(run: _Run, message: Outgoing, *, resend: bool) -> Result:
             retry_at=waiting,
             attempted=False,
         )
-    if message.maybe_sent and not sender.repeatable:
+    # Asking costs nothing where it is possible, so a repeated SMS is always looked up first.
+    unclear = message.maybe_sent or (message.attempts > 1 and sender.way == "sms")
+    if unclear and not sender.repeatable:
         settled = _settle(run, message, sender, resend=resend)
         if settled is not None:
             return settled
@@ -167,34 +170,27 @@ def _settle(run: _Run, message: Outgoing, sender: Sender, *, resend: bool) -> Re
         return _judge(run, message, sender, found)
     if not resend:
         return Result(
-            message.idempotency_key, "dropped", error="resolved before it was sent", attempted=False
+            message.idempotency_key, "cancelled", error="resolved before it was sent", attempted=False
         )
     if found is not None:
         return None
-    repeated = message.attempts > 1
-    if message.severity in run.policy.repeat_unknown and not repeated and sender.way in {"email", "slack"}:
+    repeated = message.attempts > 2
+    if message.severity in run.policy.repeat_unknown and not repeated and sender.way != "sms":
         return None
-    if sender.way == "sms" and message.attempts < run.policy.max_attempts:
+    if sender.way == "sms" and message.attempts <= run.policy.max_attempts:
+        wait = backoff(message.attempts, run.policy, None, message.idempotency_key)
+        error = f"{UNKNOWN}; the provider cannot be asked right now"
         return Result(
-            message.idempotency_key,
-            "unknown",
-            error="outcome unknown; the provider cannot be asked right now",
-            retry_at=run.now + backoff(message.attempts, run.policy, None, message.idempotency_key),
-            attempted=False,
+            message.idempotency_key, "pending", error=error, retry_at=run.now + wait, attempted=False
         )
-    return Result(
-        message.idempotency_key,
-        "unknown",
-        error="outcome unknown; not sent again: a second copy would be worse than none",
-        attempted=False,
-    )
+    error = f"{UNKNOWN}; not sent again: a second copy would be worse than none"
+    return Result(message.idempotency_key, "unknown", error=error, attempted=False)
 
 
 def _after_silence(run: _Run, message: Outgoing, sender: Sender, delivery: Delivery) -> Delivery:
     """No answer came. Ask at once; a provider that has it not yet may still be storing it, so that stays
     unknown and is asked again."""
-    attempt = replace(message, first_attempt_at=message.first_attempt_at or run.now)
-    found = sender.look_up(attempt, run.now)
+    found = sender.look_up(message, run.now)
     return found if found is not None and found.state in {"accepted", "delivered", "rejected"} else delivery
 
 
@@ -209,10 +205,12 @@ def _judge(run: _Run, message: Outgoing, sender: Sender, delivery: Delivery) -> 
     if delivery.state == "unknown" and not sender.repeatable:
         wait = run.policy.look_up_wait if sender.way == "sms" else run.policy.unknown_wait
         again = sender.way == "sms" or (
-            message.severity in run.policy.repeat_unknown and message.attempts < 1
+            message.severity in run.policy.repeat_unknown and message.attempts < 2
         )
-        error = f"outcome unknown: {delivery.error}"
-        return Result(key, "unknown", error=error, retry_at=run.now + wait if again else None)
+        error = f"{UNKNOWN}: {delivery.error}"
+        if again:
+            return Result(key, "pending", error=error, retry_at=run.now + wait)
+        return Result(key, "unknown", error=error)
     return _later(run, message, delivery)
 
 
@@ -235,8 +233,8 @@ def _later(run: _Run, message: Outgoing, delivery: Delivery) -> Result:
         taken = _hand_over(run, message, delivery.error or "the provider is down")
         if taken is not None:
             return taken
-    tried_for = run.now - (message.first_attempt_at or run.now)
-    often = message.attempts + 1 >= run.policy.max_attempts and tried_for >= run.policy.down_after
+    tried_for = run.now - (message.since or run.now)
+    often = message.attempts >= run.policy.max_attempts and tried_for >= run.policy.down_after
     if often or tried_for >= run.policy.give_up_after:
         return _gave_up(run, message, delivery)
     wait = backoff(message.attempts, run.policy, delivery.retry_after_seconds, message.idempotency_key)

@@ -59,7 +59,12 @@ def _arrival(axes: Any, day: date, top: float) -> None:
     if date2num(day) > axes.get_xlim()[1]:
         return
     axes.axvline(day, color=_ARRIVES, linewidth=0.9, linestyle=(0, (2, 2)))
-    axes.text(day, top * 1.16, " ordered today, here", color=_ARRIVES, fontsize=6.5, va="center", ha="left")
+    left, right = axes.get_xlim()
+    roomy = right - date2num(day) > (right - left) * 0.28  # the label goes to the side where it fits
+    text = " delivery if ordered today " if roomy else "delivery if ordered today "
+    axes.text(
+        day, top * 1.16, text, color=_ARRIVES, fontsize=6.5, va="center", ha="left" if roomy else "right"
+    )
 
 
 def _reorder_line(axes: Any, point: float | None, top: float, locale: Locale) -> None:

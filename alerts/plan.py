@@ -233,7 +233,7 @@ def _tell(
     for way in chosen:
         message_key = _short(f"{kind}\n{subject}\n{recipient.name}\n{way}")
         payload = _payload(draft, recipient, kind, changes, ways=(way, chosen), key=message_key)
-        payload["note"] = note
+        payload |= {"note": note, "not_before": not_before.isoformat()}
         draft.messages.append(
             Message(
                 idempotency_key=message_key,
@@ -282,6 +282,7 @@ def _payload(
         "ref": key[:6].upper(),
         "alerts": [_lean(change, with_chart=len(changes) == 1) for change in shown],
         "counts": _counts(changes),
+        "kinds": _kinds(changes),
         "links": _links(draft.linker, shown, recipient.name, draft.now),
         # Should this way's provider be down: the ways that carry it anyway, and those to hand over to.
         "also": [other for other in chosen if other != way],
@@ -329,6 +330,15 @@ def _counts(changes: list[Transition]) -> dict[str, int]:
         name = "resolved" if change.change == RESOLVED else change.severity
         counts[name] = counts.get(name, 0) + 1
     return counts
+
+
+def _kinds(changes: list[Transition]) -> dict[str, int]:
+    """How many of each alert type, worst first as the changes are."""
+    kinds: dict[str, int] = {}
+    for change in changes:
+        if change.change != RESOLVED:
+            kinds[change.alert_type] = kinds.get(change.alert_type, 0) + 1
+    return kinds
 
 
 def _links(

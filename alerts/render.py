@@ -33,6 +33,18 @@ _COLOURS = {  # severity → (strong, pale)
     "resolved": ("#067647", "#ecfdf3"),
 }
 _EMOJI = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
+_KINDS = {
+    "stockout": "out of stock",
+    "low_stock": "low stock",
+    "restock": "to reorder",
+    "overstock": "overstock",
+    "slow_mover": "slow movers",
+    "anomaly": "unusual demand",
+    "trending": "trending",
+    "data_stale": "stale data",
+    "refused_rows": "refused records",
+    "reconciliation": "differing figures",
+}
 _PAGES = {
     "amazon": "Open in Seller Central",
     "shopify": "Open in Shopify",
@@ -175,7 +187,7 @@ def _view(payload: Payload) -> dict[str, Any]:
         "total": total,
         "more": total - len(items),
         "counts": [(locale.number(n, 0), name, *_COLOURS[name]) for name, n in _ordered(payload["counts"])],
-        "headline": _headline(kind, items, payload["counts"], locale),
+        "headline": _headline(payload, items, locale),
         "name": one_line(payload["name"], 80),
         "note": one_line(payload["note"], 80) if payload.get("note") else None,
         "ref": payload["ref"],
@@ -188,13 +200,13 @@ def _ordered(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(name, counts[name]) for name in ("critical", "warning", "info", "resolved") if counts.get(name)]
 
 
-def _headline(kind: str, items: list[dict[str, Any]], counts: Mapping[str, int], locale: Locale) -> str:
+def _headline(payload: Payload, items: list[dict[str, Any]], locale: Locale) -> str:
+    kind, counts, kinds = payload["kind"], payload["counts"], payload["kinds"]
     if kind == "digest":
-        parts = [f"{locale.number(count, 0)} {name}" for name, count in _ordered(counts)]
-        total = sum(counts.values())
-        if len(parts) == 1 and total == len(items):
-            return f"{locale.number(total, 0)} alerts, worst first"
-        return f"{locale.number(total, 0)} alerts: {', '.join(parts)}"
+        parts = [f"{locale.number(count, 0)} {_KINDS.get(name, name)}" for name, count in kinds.items()]
+        if counts.get("resolved"):
+            parts.append(f"{locale.number(counts['resolved'], 0)} over")
+        return f"{locale.number(sum(counts.values()), 0)} alerts: {', '.join(parts)}"
     if kind == "all_clear":
         return f"Over: {items[0]['title']}"
     return str(items[0]["title"])

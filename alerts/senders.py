@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from alerts.settings import AlertSettings
 from alerts.text import one_line
 
+UNKNOWN = "outcome unknown"  # how a note about a lost answer begins
 State = Literal["accepted", "delivered", "rejected", "retry", "unknown"]
 
 
@@ -36,8 +37,8 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A stored message as it is claimed for sending. `attempts` counts earlier tries; `maybe_sent` is set
-    when one of them ended without an answer, or its sender died before it could say."""
+    """A stored message as it is claimed for sending. `attempts` counts its claims, this one included;
+    `maybe_sent` is set when an earlier one ended without an answer, or its sender died before it could say."""
 
     idempotency_key: str
     fingerprint: str
@@ -45,22 +46,41 @@ class Outgoing:
     recipient: str
     severity: str
     payload: Mapping[str, Any]
-    not_before: datetime
-    attempts: int = 0
+    attempts: int = 1
     maybe_sent: bool = False
-    first_attempt_at: datetime | None = None
-    provider_id: str | None = None
+    since: datetime | None = None  # when it could first have been sent
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Outgoing":
-        """From a row of the outbox: unknown columns are left alone, absent ones keep their default.
+        """From a claimed row of the outbox.
 
-        A row whose `state` is `unknown`, or that was claimed before and never marked, may have been sent.
+        It may have been sent before when it was claimed before and nothing was noted about it, or when what
+        was noted is that nobody knows; a row may say so itself in `maybe_sent` or `previous_state`.
         """
-        known = {name: row[name] for name in cls.__dataclass_fields__ if row.get(name) is not None}
-        if row.get("outcome_unknown") or row.get("state") == "unknown":
-            known["maybe_sent"] = True
-        return cls(**known)
+        payload = row["payload"]
+        attempts = int(row.get("attempts") or 1)
+        noted = row.get("last_error")
+        before = row.get("previous_state")
+        unclear = attempts > 1 and (noted is None or str(noted).startswith(UNKNOWN))
+        first = payload["alerts"][0] if payload.get("alerts") else {}
+        return cls(
+            idempotency_key=row["idempotency_key"],
+            fingerprint=row.get("fingerprint") or first.get("fingerprint", ""),
+            way=row["way"],
+            recipient=row["recipient"],
+            severity=row["severity"],
+            payload=payload,
+            attempts=attempts,
+            maybe_sent=bool(row.get("maybe_sent")) or before in {"sending", "unknown"} or unclear,
+            since=_since(row, payload),
+        )
+
+
+def _since(row: Mapping[str, Any], payload: Mapping[str, Any]) -> datetime | None:
+    moments = [row.get("not_before"), row.get("created_at")]
+    if payload.get("not_before"):
+        moments.append(datetime.fromisoformat(payload["not_before"]))
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 class Sender(Protocol):

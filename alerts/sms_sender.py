@@ -82,7 +82,7 @@ class SmsSender:
 
     def look_up(self, message: Outgoing, now: datetime) -> Delivery | None:
         """The message Twilio has, `retry` if it has none, None when the list cannot be read."""
-        since = (message.first_attempt_at or message.not_before) - _CLOCK_SKEW
+        since = (message.since or now - timedelta(days=1)) - _CLOCK_SKEW
         body = render.sms(message.payload)
         try:
             # The list filters by day in UTC; the exact instant is compared here.
