@@ -91,7 +91,8 @@ class Staging:
         for name in tables.COLUMNS:
             frame = frames.get(name)
             if frame is not None and not frame.is_empty():
-                self._copy(name, _with_seq(_conform(frame, name), name, self._page))
+                parent = frames.get(tables.PARENTS[name][0]) if name in tables.PARENTS else None
+                self._copy(name, _with_seq(_conform(frame, name), name, self._page, parent))
         unknown = frames.keys() - tables.COLUMNS.keys()
         if unknown:
             raise StagingError(f"no staging table for {sorted(unknown)}")
@@ -212,21 +213,26 @@ def _conform(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     return frame.select(*wanted)
 
 
-def _with_seq(frame: pl.DataFrame, name: str, page: int) -> pl.DataFrame:
+def _with_seq(frame: pl.DataFrame, name: str, page: int, parent: pl.DataFrame | None) -> pl.DataFrame:
     """`frame` with `seq`: its page, and the version within the page where a parent comes more than once.
 
-    Lines have no clock. When one page holds an order twice, its lines come twice too: a line id that begins
-    to repeat begins the next version.
+    Lines have no clock. When one page holds an order twice, its lines come twice too, in the same order: a
+    line id that begins to repeat begins the next version. Elsewhere a repeated line is just a duplicate.
     """
     base = page * _VERSIONS_PER_PAGE
     keys = tables.KEYS[name]
-    if name in tables.PARENTS:
-        parent = [keys[0], tables.PARENTS[name][1]]
-        if frame.select(pl.struct(keys).n_unique()).item() == frame.height:
-            return frame.with_columns(seq=pl.lit(base, pl.Int64))
-        occurrence = pl.int_range(pl.len()).over(keys)
-        numbered = frame.with_columns(seq=occurrence)
-        return numbered.with_columns(seq=base + pl.col("seq").cum_max().over(parent))
-    if name in {parent for parent, _ in tables.PARENTS.values()}:
+    if name in _PARENT_FRAMES:
         return frame.with_columns(seq=base + pl.int_range(pl.len()).over(keys))
+    if name in tables.PARENTS and parent is not None:
+        parent_keys = tables.KEYS[tables.PARENTS[name][0]]
+        own_keys = [keys[0], tables.PARENTS[name][1]]
+        twice = parent.filter(pl.struct(parent_keys).is_duplicated()).select(parent_keys).unique()
+        if not twice.is_empty():
+            repeated = pl.struct(own_keys).is_in(twice.select(pl.struct(parent_keys).alias("k"))["k"].implode())
+            version = pl.int_range(pl.len()).over(keys)
+            numbered = frame.with_columns(seq=pl.when(repeated).then(version).otherwise(0))
+            return numbered.with_columns(seq=base + pl.col("seq").cum_max().over(own_keys))
     return frame.with_columns(seq=pl.lit(base, pl.Int64))
+
+
+_PARENT_FRAMES = {parent for parent, _ in tables.PARENTS.values()}

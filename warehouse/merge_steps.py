@@ -1,0 +1,230 @@
+"""The steps of a merge, one method a frame. Each runs inside the one transaction of `merge.commit`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Row, text
+
+from warehouse import sql
+from warehouse.errors import WarehouseError
+from warehouse.load import Staging
+from warehouse.tables import staging as tables
+
+# Where staged frames refer to products: which columns they have for it.
+_REFERENCES: Mapping[str, str] = {
+    "products": "channel, sku, external_id, title",
+    "order_items": "channel, sku, external_id, title",
+    "inventory": "channel, sku, external_id, NULL::text AS title",
+    "returns": "channel, sku, NULL::text AS external_id, NULL::text AS title",
+    "cart_items": "channel, sku, external_id, title",
+}
+
+
+class ConcurrentWriteError(WarehouseError):
+    """Somebody wrote past the channel's lock: nothing was written; stage and merge again."""
+
+
+def staged_channels(connection: Connection, staging: Staging) -> list[Row[Any]]:
+    """Channels named by any staged row."""
+    if not staging.rows:
+        return []
+    names = " UNION ".join(
+        f"SELECT channel FROM {tables.table(staging.load_id, frame)}"  # noqa: S608 (names are ours)
+        for frame in staging.rows
+    )
+    return list(connection.execute(text(f"SELECT id FROM core.channels WHERE name IN ({names})")))  # noqa: S608
+
+
+def close_ledger(connection: Connection, run_id: int) -> tuple[int, int]:
+    """Journal and days to republish of the events recorded; returns (dirty days, restatement rows)."""
+    if connection.scalar(text("SELECT to_regclass('pg_temp.t_events')")) is None:
+        return 0, 0
+    restated = connection.execute(text(sql.read("restatements")), {"run_id": run_id}).rowcount
+    dirty = connection.execute(text(sql.read("dirty_days"))).rowcount
+    return dirty, restated
+
+
+class Steps:
+    """One merge. `count(frame, outcome, rows)` receives what happened."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        staging: Staging,
+        run_id: int,
+        until: datetime,
+        count: Callable[[str, str, int], None],
+    ) -> None:
+        self._connection = connection
+        self._staging = staging
+        self._values = {"run_id": run_id, "until": until}
+        self._count = count
+
+    def resolve_products(self) -> None:
+        """Give every staged reference a product, making stubs for those unknown."""
+        frames = [frame for frame in _REFERENCES if self._staging.has(frame)]
+        if not frames:
+            return
+        references = " UNION ALL ".join(
+            f"SELECT {_REFERENCES[frame]} FROM {tables.table(self._staging.load_id, frame)}"  # noqa: S608
+            for frame in frames
+        )
+        self._run("listings", references=references)
+        made = self._run("stub_products").rowcount
+        self._count("products", "inserted", made)
+        self._run("product_of")
+        self._analyze("t_product_of")
+        stubs = self._run("stub_listings").scalars().all()
+        self._count("channel_products", "inserted", len(stubs))
+        self._describe(stubs)
+
+    def products(self) -> None:
+        rows = self._run("listings_upsert").all()
+        self._written("channel_products", "products", (bool(row.inserted) for row in rows))
+        self._describe([row.product_id for row in rows])
+
+    def retire_listings(self, channel_ids: list[int]) -> None:
+        """Listings a complete catalogue no longer names are offered no more, unless it names suspiciously few."""
+        rows = self._run("listings_absent", channels=channel_ids).rowcount
+        self._count("channel_products", "updated", rows)
+
+    def orders(self) -> None:
+        """Orders, their lines and refunds, and the ledger events these changes make."""
+        touched: set[int] = set()
+        refunded = self._refunds()
+        has_orders = self._staging.has("orders")
+        if has_orders:
+            self._run("orders_collect")
+            self._analyze("t_orders")
+            self._orders()
+            touched |= self._items()
+            touched |= self._ids("SELECT order_id FROM t_orders WHERE action IN ('new', 'changed')")
+        if refunded:
+            orders = self._ids(
+                "SELECT o.id FROM core.orders o JOIN (SELECT unnest(CAST(:ids AS bigint[])) AS channel_id,"
+                " unnest(CAST(:names AS text[])) AS external_id) r USING (channel_id, external_id)",
+                ids=[channel for channel, _ in refunded],
+                names=[order for _, order in refunded],
+            )
+            rows = self._run("items_refunded", orders=sorted(orders)).rowcount
+            self._count("order_items", "updated", rows)
+            touched |= orders
+        if touched:
+            self._ledger(touched)
+
+    def _orders(self) -> None:
+        actions = self._actions("t_orders")
+        wanted = actions.get("new", 0) + actions.get("changed", 0)
+        if wanted and self._run("orders_upsert").rowcount != wanted:
+            raise ConcurrentWriteError("orders changed while they were merged; stage the window again")
+        self._count("orders", "inserted", actions.get("new", 0))
+        self._count("orders", "updated", actions.get("changed", 0))
+        self._count("orders", "written", wanted)
+
+    def _refunds(self) -> set[tuple[int, str]]:
+        if not self._staging.has("refunds"):
+            return set()
+        rows = self._run("refunds_upsert").all()
+        self._written("refunds", "refunds", (bool(row.inserted) for row in rows))
+        return {(int(row.channel_id), str(row.order_external_id)) for row in rows}
+
+    def _items(self) -> set[int]:
+        if not self._staging.has("order_items"):
+            return set()
+        self._run("items_collect")
+        self._analyze("t_items")
+        actions = self._actions("t_items")
+        wanted = actions.get("new", 0) + actions.get("changed", 0)
+        if wanted:
+            self._run("items_upsert")
+        self._count("order_items", "inserted", actions.get("new", 0))
+        self._count("order_items", "updated", actions.get("changed", 0))
+        self._count("order_items", "written", wanted)
+        removed = set(self._run("items_vanished").scalars().all())
+        self._count("order_items", "removed", len(removed))
+        return removed | self._ids("SELECT DISTINCT order_id FROM t_items WHERE action IN ('new', 'changed')")
+
+    def _ledger(self, touched: set[int]) -> None:
+        self._connection.execute(text("CREATE TEMP TABLE t_touched (order_id bigint) ON COMMIT DROP"))
+        self._connection.execute(
+            text("INSERT INTO t_touched SELECT unnest(CAST(:ids AS bigint[]))"), {"ids": sorted(touched)}
+        )
+        self._analyze("t_touched")
+        self._run("ledger", line_sales=sql.read("line_sales"))
+        self._run("events_insert")
+
+    def returns(self) -> None:
+        rows = self._run("returns_upsert").all()
+        self._written("returns", "returns", (bool(row.inserted) for row in rows))
+
+    def carts(self) -> None:
+        self._run("carts_collect")
+        actions = self._actions("t_carts")
+        self._run("carts_upsert")
+        self._count("carts", "inserted", actions.get("new", 0))
+        self._count("carts", "updated", actions.get("changed", 0))
+        self._count("carts", "written", actions.get("new", 0) + actions.get("changed", 0))
+        if self._staging.has("cart_items"):
+            self._run("cart_items_collect")
+            rows = self._run("cart_items_upsert").all()
+            self._written("cart_items", "cart_items", (bool(row.inserted) for row in rows))
+            self._run("cart_items_vanished")
+
+    def inventory(self, channels: Mapping[int, str], confirmed: bool) -> dict[int, str]:
+        """Stock and its history. `channels`: those a complete snapshot covers; returns those held back."""
+        if not self._staging.has("inventory"):
+            # A complete answer without a single row: nothing to collect, everything to doubt.
+            self._connection.execute(text(tables.ddl(self._staging.load_id, "inventory")))
+            self._staging.rows["inventory"] = 0
+            self._run("listings", references=_no_references())
+            self._run("product_of")
+        self._run("inventory_collect")
+        self._analyze("t_stock")
+        held: dict[int, str] = {}
+        if channels:
+            ids = sorted(channels)
+            if not confirmed:
+                suspect = self._run("inventory_suspect", channels=ids)
+                held = {int(row.id): str(row.name) for row in suspect}
+                self._execute("DELETE FROM t_stock WHERE channel_id = ANY (:held)", held=sorted(held))
+            self._run("inventory_absent", channels=[channel for channel in ids if channel not in held])
+        rows = self._run("inventory_upsert").all()
+        self._written("inventory", "inventory", (bool(row.inserted) for row in rows))
+        return held
+
+    def _describe(self, product_ids: Iterable[int]) -> None:
+        """Names and the like of products whose listings changed. One merge at a time does this."""
+        products = sorted(set(product_ids))
+        if not products:
+            return
+        self._execute("SELECT pg_advisory_xact_lock(hashtextextended('merge products', 0))")
+        self._run("products_from_listings", products=products)
+
+    def _written(self, table: str, frame: str, inserted: Iterable[bool]) -> None:
+        flags = list(inserted)
+        self._count(table, "inserted", sum(flags))
+        self._count(table, "updated", len(flags) - sum(flags))
+        self._count(frame, "written", len(flags))
+
+    def _run(self, name: str, *, references: str = "", line_sales: str = "", **values: Any) -> CursorResult[Any]:
+        statement = sql.read(name).replace("{load}", self._staging.load_id)
+        statement = statement.replace("{references}", references).replace("{line_sales}", line_sales)
+        return self._connection.execute(text(statement), {**self._values, **values})
+
+    def _execute(self, statement: str, **values: Any) -> CursorResult[Any]:
+        return self._connection.execute(text(statement), values)
+
+    def _actions(self, table: str) -> dict[str, int]:
+        rows = self._execute(f"SELECT action, count(*) FROM {table} GROUP BY action")  # noqa: S608
+        return {str(action): int(number) for action, number in rows.all()}
+
+    def _ids(self, statement: str, **values: Any) -> set[int]:
+        return set(self._execute(statement, **values).scalars().all())
+
+    def _analyze(self, table: str) -> None:
+        self._connection.execute(text(f"ANALYZE {table}"))
+
+
+def _no_references() -> str:
+    return "SELECT ''::text AS channel, NULL::text AS sku, NULL::text AS external_id, NULL::text AS title"

@@ -1,0 +1,251 @@
+"""Core into ClickHouse: whole months of daily sales and whole dimensions, replaced atomically.
+
+A month is recomputed from the ledger and swapped in by REPLACE PARTITION, so publishing twice, or again after
+a crash at any point, gives the same rows, and a reader sees a month before or after, never in between. The
+days to publish are read with their versions before anything is computed and only those versions are cleared
+afterwards: what changes meanwhile stays dirty.
+"""
+
+import io
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+from clickhouse_connect.driver.client import Client
+from sqlalchemy import Connection, Engine, text
+
+from warehouse import schema, sql
+from warehouse.batch import Published
+from warehouse.errors import PublishBusyError
+from warehouse.tables import rollup as tables
+
+_LOCK = 0x57484152_46000002
+_SALES = {
+    "daily_sales_summary": ("order_date", "publish_orders_by_order_date"),
+    "daily_sales_as_happened": ("happened_date", "publish_orders_as_happened"),
+}
+
+
+@dataclass(frozen=True)
+class DirtyDay:
+    """A day to publish, at the version we saw."""
+
+    channel_id: int
+    day: date
+    version: int
+
+
+def publish(
+    engine: Engine,
+    client: Client,
+    days: Iterable[date] | None = None,
+    *,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Published:
+    """Bring ClickHouse up to date: all dirty days, or the months of `days` whether dirty or not.
+
+    Dimensions, cohorts and the journal go with it. Safe to repeat and to run from several processes: raises
+    PublishBusyError when another one is publishing. `on_step` hears of each step before it is taken.
+    """
+    started = time.monotonic()
+    schema.require_clickhouse(client)
+    with _only_publisher(engine) as lock:
+        schema.require(lock.connection)
+        dirty = _dirty_days(engine)
+        wanted = {_month(entry.day) for entry in dirty} if days is None else {_month(day) for day in days}
+        rows = 0
+        for month in sorted(wanted):
+            for table in _SALES:
+                on_step(f"{table} {month:%Y-%m}")
+                rows += _publish_month(engine, client, table, month, lock, on_step)
+        on_step("dimensions")
+        rows += _publish_wholes(engine, client, lock, everything=bool(wanted))
+        on_step("clear")
+        done = [entry for entry in dirty if _month(entry.day) in wanted]
+        _clear(engine, done, sorted(wanted))
+    return Published(
+        days=len({(entry.channel_id, entry.day) for entry in done}),
+        months=tuple(sorted(wanted)),
+        rows=rows,
+        seconds=time.monotonic() - started,
+    )
+
+
+def publish_all(engine: Engine, client: Client) -> Published:
+    """Rebuild every month there is, and drop months that no longer hold anything."""
+    with engine.connect() as connection:
+        months = connection.execute(
+            text(
+                "SELECT DISTINCT date_trunc('month', day)::date FROM (SELECT order_date AS day FROM"
+                " core.sales_events UNION SELECT happened_date FROM core.sales_events) d"
+            )
+        ).scalars()
+        wanted = {day for day in months if isinstance(day, date)}
+    for table in _SALES:
+        rows = client.query(f"SELECT DISTINCT toStartOfMonth(date) FROM {tables.DATABASE}.{table}").result_rows  # noqa: S608
+        wanted |= {row[0] for row in rows}
+    return publish(engine, client, sorted(wanted))
+
+
+def replace_partition(client: Client, table: str, partition: str, frame: pl.DataFrame, fence: Any = None) -> int:
+    """Replace one partition of `table` by `frame`, atomically; returns its rows.
+
+    `partition` is ClickHouse's expression: '202603' or tuple(). `fence`, if given, is called between staging
+    and swap and may raise to leave everything as it was.
+    """
+    live, stage = f"{tables.DATABASE}.{table}", f"{tables.DATABASE}.{table}{tables.STAGE_SUFFIX}"
+    client.command(f"DROP TABLE IF EXISTS {stage}")
+    if frame.is_empty():
+        # A stage without the partition is refused as a source, rightly: emptying is said explicitly.
+        if fence is not None:
+            fence()
+        client.command(f"ALTER TABLE {live} DROP PARTITION {partition}")
+        return 0
+    client.command(f"CREATE TABLE {stage} AS {live}")
+    client.insert_arrow(f"{table}{tables.STAGE_SUFFIX}", frame.to_arrow(), database=tables.DATABASE)
+    if fence is not None:
+        fence()
+    client.command(f"ALTER TABLE {live} REPLACE PARTITION {partition} FROM {stage}")
+    client.command(f"DROP TABLE IF EXISTS {stage}")
+    return frame.height
+
+
+def fetch(connection: Connection, query: str, table: str) -> pl.DataFrame:
+    """Rows of `query` as a frame in the types of ClickHouse table `table`, through COPY."""
+    columns = {column.name: _polars_type(column.type) for column in tables.metadata.tables[_full(table)].columns}
+    body = io.BytesIO()
+    dbapi = connection.connection.dbapi_connection
+    assert dbapi is not None
+    with dbapi.cursor() as cursor:
+        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)", body)
+    body.seek(0)
+    header = body.readline().decode().strip().split(",")
+    if header != list(columns):
+        raise ValueError(f"{table}: query gives {header}, table has {list(columns)}")
+    text_columns = {name: pl.String if kind == pl.Boolean else kind for name, kind in columns.items()}
+    instants = [name for name, kind in columns.items() if isinstance(kind, pl.Datetime)]
+    text_columns.update(dict.fromkeys(instants, pl.String))
+    if body.tell() == body.getbuffer().nbytes:
+        return pl.DataFrame(schema=columns)
+    frame = pl.read_csv(body, has_header=False, new_columns=header, schema=text_columns, null_values=[""])
+    return frame.with_columns(
+        *(pl.col(name).str.to_datetime(time_zone="UTC", time_unit="ms", format="%Y-%m-%d %H:%M:%S%.f%#z")
+          for name in instants),
+        *(pl.col(name) == "t" for name, kind in columns.items() if kind == pl.Boolean),
+    )
+
+
+class _Lock:
+    """The publisher's advisory lock and the session that has it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def still_held(self) -> None:
+        """Raise when the session, and with it the lock, is gone: somebody newer may be publishing."""
+        self.connection.execute(text("SELECT 1"))
+
+
+@contextmanager
+def _only_publisher(engine: Engine) -> Iterator[_Lock]:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
+            raise PublishBusyError("another process is publishing; its run or the next takes these days along")
+        try:
+            yield _Lock(connection)
+        finally:
+            connection.invalidate()  # the lock ends with the session, whatever state it is in
+
+
+def _dirty_days(engine: Engine) -> list[DirtyDay]:
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT channel_id, day, version FROM ops.dirty_days"))
+        return [DirtyDay(row.channel_id, row.day, row.version) for row in rows]
+
+
+def _publish_month(
+    engine: Engine, client: Client, table: str, month: date, lock: _Lock, on_step: Callable[[str], None]
+) -> int:
+    day, orders = _SALES[table]
+    query = sql.read("publish_days").replace("{orders}", sql.read(orders)).replace("{day}", day)
+    query = query.replace(":first", f"'{month}'").replace(":after", f"'{_next(month)}'")
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off"))
+        frame = fetch(connection, query, table)
+
+    def before_swap() -> None:
+        on_step(f"swap {table} {month:%Y-%m}")
+        lock.still_held()
+
+    return replace_partition(client, table, f"'{month:%Y%m}'", frame, before_swap)
+
+
+def _publish_wholes(engine: Engine, client: Client, lock: _Lock, *, everything: bool) -> int:
+    """Small tables, replaced as one; cohorts only when sales moved."""
+    names = ["channels", "products", *(("customer_cohorts", "restatements") if everything else ())]
+    rows = 0
+    for name in names:
+        with engine.begin() as connection:
+            connection.execute(text("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off"))
+            frame = fetch(connection, sql.read(f"publish_{name}"), name)
+        rows += replace_partition(client, name, "tuple()", frame, lock.still_held)
+    return rows
+
+
+def _clear(engine: Engine, done: list[DirtyDay], months: list[date]) -> None:
+    """Take the published versions off the list and remember what was published."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "DELETE FROM ops.dirty_days d USING (SELECT unnest(CAST(:channels AS bigint[])) AS channel_id,"
+                " unnest(CAST(:days AS date[])) AS day, unnest(CAST(:versions AS bigint[])) AS version) s"
+                " WHERE d.channel_id = s.channel_id AND d.day = s.day AND d.version = s.version"
+            ),
+            {
+                "channels": [entry.channel_id for entry in done],
+                "days": [entry.day for entry in done],
+                "versions": [entry.version for entry in done],
+            },
+        )
+        for month in months:
+            connection.execute(text(sql.read("published_days")), {"first": month, "after": _next(month)})
+
+
+def _month(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _next(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def _full(table: str) -> str:
+    return f"{tables.DATABASE}.{table}"
+
+
+def _polars_type(kind: Any) -> Any:
+    name = str(kind.name)
+    for wrapper in ("LowCardinality(", "Nullable("):
+        name = name.removeprefix(wrapper)
+    name = name.rstrip(")") if "(" not in name else name
+    if name.startswith("Decimal"):
+        return pl.Decimal(18, 4)
+    if name.startswith("DateTime64"):
+        return pl.Datetime("ms", "UTC")
+    return {
+        "Date": pl.Date,
+        "UInt64": pl.UInt64,
+        "Int64": pl.Int64,
+        "Float64": pl.Float64,
+        "Bool": pl.Boolean,
+        "String": pl.String,
+    }[name]
+
+
+def now() -> datetime:
+    """Only for `as_of` columns, never for decisions."""
+    return datetime.now(UTC)

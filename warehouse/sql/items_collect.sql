@@ -1,0 +1,75 @@
+-- The lines of the chosen version of each order: those of its own page, else the newest page that has any.
+CREATE TEMP TABLE t_items ON COMMIT DROP AS
+WITH parents AS (
+    SELECT order_id, channel_id, channel, external_id, seq FROM t_orders WHERE action <> 'older'
+),
+bare AS (  -- orders whose page brought no lines
+    SELECT p.*
+    FROM parents p
+    WHERE NOT EXISTS (
+        SELECT FROM staging."{load}__order_items" i
+        WHERE i.channel = p.channel AND i.order_external_id = p.external_id AND i.seq = p.seq
+    )
+),
+elsewhere AS (
+    SELECT b.order_id, b.channel_id, b.channel, b.external_id, max(i.seq) AS seq
+    FROM bare b
+    JOIN staging."{load}__order_items" i ON i.channel = b.channel AND i.order_external_id = b.external_id
+    GROUP BY b.order_id, b.channel_id, b.channel, b.external_id
+),
+chosen AS (
+    SELECT order_id, channel_id, channel, external_id, seq FROM parents
+    UNION ALL
+    SELECT order_id, channel_id, channel, external_id, seq FROM elsewhere
+),
+lines AS (
+    SELECT DISTINCT ON (h.order_id, i.line_id COLLATE "C") h.order_id, h.channel_id, i.*
+    FROM chosen h
+    JOIN staging."{load}__order_items" i
+      ON i.channel = h.channel AND i.order_external_id = h.external_id AND i.seq = h.seq
+    ORDER BY h.order_id, i.line_id COLLATE "C", i.quantity DESC, i.total DESC NULLS LAST, i.sku
+),
+refunded AS (
+    SELECT r.channel_id, r.order_external_id, r.line_id, sum(r.quantity)::bigint AS quantity,
+           sum(r.amount) AS amount, sum(r.net_amount) AS net_amount
+    FROM core.refunds r
+    WHERE r.line_id <> ''
+      AND EXISTS (
+          SELECT FROM t_orders t
+          WHERE t.channel_id = r.channel_id AND t.external_id = r.order_external_id AND t.action <> 'older'
+      )
+    GROUP BY 1, 2, 3
+),
+priced AS (
+    SELECT l.order_id, l.line_id, l.channel_id, p.product_id, l.sku, l.external_id, l.title,
+           coalesce(l.quantity, 0) AS quantity, coalesce(l.cancelled_quantity, 0) AS cancelled_quantity,
+           greatest(l.refunded_quantity, r.quantity, 0) AS refunded_quantity, l.unit_price, l.discount, l.tax,
+           l.total, greatest(l.refunded_amount, r.amount) AS refunded_amount, l.net_amount,
+           greatest(l.refunded_net_amount, r.net_amount) AS refunded_net_amount,
+           l.refunded_quantity AS stated_refunded_quantity, l.refunded_amount AS stated_refunded_amount,
+           l.refunded_net_amount AS stated_refunded_net_amount, coalesce(l.tax_included, false) AS tax_included,
+           coalesce(l.is_gift_card, false) AS is_gift_card
+    FROM lines l
+    LEFT JOIN t_product_of p
+      ON p.channel_id = l.channel_id AND p.sku = coalesce(l.sku, '')
+     AND p.external_id = coalesce(l.external_id, '')
+    LEFT JOIN refunded r
+      ON r.channel_id = l.channel_id AND r.order_external_id = l.order_external_id AND r.line_id = l.line_id
+)
+SELECT n.*,
+       CASE
+           WHEN o.id IS NULL THEN 'new'
+           WHEN (o.product_id, o.sku, o.external_id, o.title, o.quantity, o.cancelled_quantity,
+                 o.refunded_quantity, o.unit_price, o.discount, o.tax, o.total, o.refunded_amount, o.net_amount,
+                 o.refunded_net_amount, o.stated_refunded_quantity, o.stated_refunded_amount,
+                 o.stated_refunded_net_amount, o.tax_included, o.is_gift_card)
+                IS DISTINCT FROM
+                (n.product_id, n.sku, n.external_id, n.title, n.quantity, n.cancelled_quantity,
+                 n.refunded_quantity, n.unit_price, n.discount, n.tax, n.total, n.refunded_amount, n.net_amount,
+                 n.refunded_net_amount, n.stated_refunded_quantity, n.stated_refunded_amount,
+                 n.stated_refunded_net_amount, n.tax_included, n.is_gift_card)
+           THEN 'changed'
+           ELSE 'same'
+       END AS action
+FROM priced n
+LEFT JOIN core.order_items o ON o.order_id = n.order_id AND o.line_id = n.line_id

@@ -1,0 +1,33 @@
+-- The newest staged version of each order beside what core has, and what to do about it.
+CREATE TEMP TABLE t_orders ON COMMIT DROP AS
+WITH newest AS (
+    SELECT DISTINCT ON (s.channel, s.external_id) s.*
+    FROM staging."{load}__orders" s
+    ORDER BY s.channel, s.external_id, s.source_updated_at DESC, s.seq DESC
+)
+SELECT coalesce(o.id, nextval(pg_get_serial_sequence('core.orders', 'id'))) AS order_id,
+       c.id AS channel_id, n.channel, n.external_id, n.seq, n.order_number, n.ordered_at,
+       (n.ordered_at AT TIME ZONE c.timezone)::date AS order_date, n.source_updated_at, n.customer_key, n.status,
+       n.fulfillment_status, n.fulfilled_by, coalesce(n.currency, c.currency) AS currency, n.subtotal,
+       n.discount, n.shipping, n.tax, n.total, n.refunded, n.ship_country, n.ship_region,
+       coalesce(n.is_replacement, false) AS is_replacement, coalesce(n.is_test, false) AS is_test,
+       n.cancelled_at,
+       CASE
+           WHEN o.id IS NULL THEN 'new'
+           WHEN n.source_updated_at < o.source_updated_at THEN 'older'
+           WHEN (o.order_number, o.ordered_at, o.order_date, o.source_updated_at, o.customer_key, o.status,
+                 o.fulfillment_status, o.fulfilled_by, o.currency, o.subtotal, o.discount, o.shipping, o.tax,
+                 o.total, o.refunded, o.ship_country, o.ship_region, o.is_replacement, o.is_test,
+                 o.cancelled_at)
+                IS DISTINCT FROM
+                (n.order_number, n.ordered_at, (n.ordered_at AT TIME ZONE c.timezone)::date,
+                 n.source_updated_at, n.customer_key, n.status, n.fulfillment_status, n.fulfilled_by,
+                 coalesce(n.currency, c.currency), n.subtotal, n.discount, n.shipping, n.tax, n.total,
+                 n.refunded, n.ship_country, n.ship_region, coalesce(n.is_replacement, false),
+                 coalesce(n.is_test, false), n.cancelled_at)
+           THEN 'changed'
+           ELSE 'same'
+       END AS action
+FROM newest n
+JOIN core.channels c ON c.name = n.channel
+LEFT JOIN core.orders o ON o.channel_id = c.id AND o.external_id = n.external_id
