@@ -24,7 +24,6 @@ import chdb
 from deployments.local.clickhouse_guard import (
     Refused,
     analyst_database,
-    check_parameters,
     check_statement,
     settings_for_analyst,
     users_xml,
@@ -151,8 +150,7 @@ class Engine:
             rendered = self._root.query(
                 "SELECT formatQuerySingleLine({q:String})", "TSVRaw", params={"q": _escaped(statement.text)}
             )
-            check_statement(rendered.bytes(), self._table_functions, self._ai_functions)
-            check_parameters(statement.parameters)
+            check_statement(rendered.bytes(), statement.parameters, self._table_functions, self._ai_functions)
         except Refused as refusal:
             raise EngineError(str(refusal)) from None
         except RuntimeError as error:

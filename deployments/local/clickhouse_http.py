@@ -363,7 +363,8 @@ class _Raw(io.RawIOBase):
     def __init__(self, source: IO[bytes], headers: Mapping[str, str]) -> None:
         self._source = source
         self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-        self._left = 0 if self._chunked else max(0, int(headers.get("content-length") or 0))
+        length = headers.get("content-length", "0")
+        self._left = 0 if self._chunked or not length.isdecimal() else int(length)
         self.finished = not self._chunked and self._left == 0
 
     def readable(self) -> bool:

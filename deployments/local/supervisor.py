@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from deployments.local.errors import LocalServiceError
 from deployments.local.files import open_log, read_state, tail, write_state

@@ -11,7 +11,9 @@ from warehouse.schema import CLICKHOUSE_VERSION_TABLE, keep_clickhouse
 from warehouse.tables.rollup import DATABASE, metadata
 
 url = context.config.attributes.get("url") or os.environ["CLICKHOUSE_URL"]
-engine = create_engine(clickhouse_url(url))
+# Connected to `default` whatever the URL names: our database may not exist yet, and tables of the connection's own
+# database come back without a schema, so that all of ours would count as missing.
+engine = create_engine(clickhouse_url(url).set(database="default"))
 with engine.connect() as connection:
     connection.execute(text(f"CREATE DATABASE IF NOT EXISTS {DATABASE}"))
     context.configure(
