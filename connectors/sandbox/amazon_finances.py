@@ -1,0 +1,251 @@
+"""Finances, sales metrics and sellers of the sandbox."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from connectors.amazon.marketplaces import MARKETPLACES
+from connectors.sandbox.amazon_gate import TOO_FRESH, Ask, amount, bend, invalid, iso, page_token, read_token
+from connectors.sandbox.amazon_orders import asin, order_id
+from connectors.sandbox.world import Market, Order, Refund, RefundLine
+
+PAGE = 100
+SPAN = timedelta(days=180)
+_CHUNK = 1000
+_GRANULARITIES = ["Hour", "Day", "Week", "Month", "Year", "Total"]
+_FEE = Decimal("0.15")
+_ZERO = Decimal(0)
+
+
+def transactions(ask: Ask) -> dict[str, Any]:
+    """`GET /finances/2024-06-19/transactions`: refunds, the only transactions the sandbox's world has."""
+    after, before = ask.instant("postedAfter", settled=True), ask.instant("postedBefore", settled=True)
+    if after is None:
+        raise invalid("postedAfter is required.")
+    fingerprint = ask.fingerprint(["nextToken"])
+    token = None
+    if (given := ask.param("nextToken")) is not None:
+        token = read_token(given, "nextToken")
+        if token.get("query") != fingerprint:
+            raise invalid("nextToken: all parameters must be those of the request that gave the token.")
+    before = before or (datetime.fromisoformat(token["until"]) if token else ask.now - TOO_FRESH)
+    if before <= after:
+        raise invalid("postedBefore must be later than postedAfter.")
+    asked = ask.param("marketplaceId")
+    markets = [m for m in ask.state.markets("amazon") if asked is None or m.external_id == asked]
+    posted = _refunds(ask, markets, after, before) if before - after <= SPAN else []
+    seen = (datetime.fromisoformat(token["at"]), token["id"]) if token else None
+    waiting = [entry for entry in posted if seen is None or (entry[0], entry[1]) > seen]
+    if ask.fault is not None and ask.fault.kind == "repeat":
+        waiting = posted
+    chosen = waiting[:PAGE]
+    payload: dict[str, Any] = {"transactions": bend([entry[2] for entry in chosen], ask.fault)}
+    if len(waiting) > PAGE:
+        at, identity, _ = chosen[-1]
+        payload["nextToken"] = page_token(
+            at=at.isoformat(), id=identity, until=before.isoformat(), query=fingerprint
+        )
+    return {"payload": payload}
+
+
+def _refunds(
+    ask: Ask, markets: list[Market], after: datetime, before: datetime
+) -> list[tuple[datetime, str, dict[str, Any]]]:
+    found = []
+    world = ask.state.world
+    for market in markets:
+        # A refund changes its order, so the order's clock is at or behind it.
+        numbers = list(world.orders_between(market.channel, ask.now, updated_since=after))
+        for start in range(0, len(numbers), _CHUNK):
+            for order in world.orders(numbers[start : start + _CHUNK], ask.now):
+                for refund in order.refunds:
+                    if after <= refund.at < before:
+                        record = _refund(order, refund, market)
+                        found.append((refund.at, record["transactionId"], record))
+    return sorted(found, key=lambda entry: entry[:2])
+
+
+def _refund(order: Order, refund: Refund, market: Market) -> dict[str, Any]:
+    currency = order.currency
+    items = [_item(order, part, currency, number) for number, part in enumerate(refund.lines)]
+    parts = []
+    if refund.shipping:
+        leaf = _part("ShippingPrincipal", -refund.shipping, currency)
+        if items:
+            items[0]["breakdowns"].append(_part("Shipping", -refund.shipping, currency, [leaf]))
+        else:
+            parts.append(_part("Shipping", -refund.shipping, currency, [leaf]))
+    total = sum((_worth(item) for item in items), _ZERO) - (refund.shipping if not items else _ZERO)
+    place = {"marketplaceId": market.external_id, "marketplaceName": MARKETPLACES[market.external_id].domain}
+    return {
+        "transactionType": "Refund",
+        "transactionId": f"R{order.number:010d}-{refund.number:03d}",
+        "transactionStatus": "RELEASED",
+        "description": "Refund Order",
+        "postedDate": iso(refund.at),
+        "relatedIdentifiers": [
+            {"relatedIdentifierName": "ORDER_ID", "relatedIdentifierValue": order_id(order.number)},
+            {
+                "relatedIdentifierName": "REFUND_ID",
+                "relatedIdentifierValue": f"{order.number}{refund.number}",
+            },
+        ],
+        "totalAmount": {"currencyCode": currency, "currencyAmount": total},
+        "marketplaceDetails": place,
+        "items": items,
+        "breakdowns": parts,
+    }
+
+
+def _worth(item: dict[str, Any]) -> Decimal:
+    return sum((part["breakdownAmount"]["currencyAmount"] for part in item["breakdowns"]), _ZERO)
+
+
+def _item(order: Order, part: RefundLine, currency: str, number: int) -> dict[str, Any]:
+    line = next(line for line in order.lines if line.number == part.line_number)
+    fee = (part.amount * _FEE).quantize(Decimal("0.01"))
+    breakdowns = [
+        _part("ProductCharges", -part.amount, currency, [_part("OurPricePrincipal", -part.amount, currency)]),
+        _part(
+            "AmazonFees", fee, currency, [_part("Commission", fee, currency, [_part("Base", fee, currency)])]
+        ),
+    ]
+    if part.tax:
+        breakdowns.append(_part("Tax", -part.tax, currency, [_part("OurPriceTax", -part.tax, currency)]))
+    context: dict[str, Any] = {
+        "contextType": "ProductContext",
+        "asin": asin(line.product_number),
+        "quantityShipped": part.quantity,
+        "fulfillmentNetwork": "AFN" if order.fulfilled_by == "marketplace" else "MFN",
+    }
+    if line.sku is not None:
+        context["sku"] = line.sku
+    return {
+        "description": line.title,
+        "relatedIdentifiers": [
+            {
+                "itemRelatedIdentifierName": "ORDER_ADJUSTMENT_ITEM_ID",
+                "itemRelatedIdentifierValue": f"{order.number}{line.number:04d}{number}",
+            }
+        ],
+        "breakdowns": breakdowns,
+        "contexts": [context],
+    }
+
+
+def _part(
+    kind: str, value: Decimal, currency: str, parts: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    return {
+        "breakdownType": kind,
+        "breakdownAmount": {"currencyCode": currency, "currencyAmount": value},
+        "breakdowns": parts or [],
+    }
+
+
+# -- sales metrics -----------------------------------------------------------------------------------------
+
+
+def order_metrics(ask: Ask) -> dict[str, Any]:
+    """`GET /sales/v1/orderMetrics`: what was ordered and not cancelled, by the day or as a whole."""
+    market = ask.markets(most=1, required=True)[0]
+    start, end = _interval(ask)
+    granularity = ask.param("granularity")
+    if granularity not in _GRANULARITIES:
+        raise invalid("granularity is required.")
+    zone_name = ask.param("granularityTimeZone")
+    if granularity not in {"Hour", "Total"} and zone_name is None:
+        raise invalid("granularityTimeZone is required for this granularity.")
+    if granularity not in {"Day", "Total"}:
+        raise invalid("The sandbox counts by Day or in Total.")
+    try:
+        zone = ZoneInfo(zone_name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        raise invalid("granularityTimeZone is unknown.") from None
+    spans = [(start, end)] if granularity == "Total" else list(_days(start, end, zone))
+    orders = _orders(ask, market, start, end)
+    return {"payload": [_metric(market, zone, span, orders) for span in spans]}
+
+
+def _interval(ask: Ask) -> tuple[datetime, datetime]:
+    first, _, second = (ask.param("interval") or "").partition("--")
+    try:
+        start, end = datetime.fromisoformat(first), datetime.fromisoformat(second)
+    except ValueError:
+        raise invalid("interval must be two instants with an offset, separated by two hyphens.") from None
+    if start.tzinfo is None or end.tzinfo is None or start >= end:
+        raise invalid("interval must be two instants with an offset, separated by two hyphens.")
+    return start, end
+
+
+def _days(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    at = start
+    while at < end:
+        following = at.astimezone(zone).date() + timedelta(days=1)
+        midnight = datetime(following.year, following.month, following.day, tzinfo=zone)
+        yield at, min(midnight, end)
+        at = midnight
+
+
+def _orders(ask: Ask, market: Market, start: datetime, end: datetime) -> list[Order]:
+    world = ask.state.world
+    numbers = list(
+        world.orders_between(
+            market.channel, ask.now, created_since=start.astimezone(UTC), created_until=end.astimezone(UTC)
+        )
+    )
+    found = []
+    for position in range(0, len(numbers), _CHUNK):
+        found += world.orders(numbers[position : position + _CHUNK], ask.now)
+    return [order for order in found if order.cancelled_at is None]
+
+
+def _metric(
+    market: Market, zone: ZoneInfo, span: tuple[datetime, datetime], orders: list[Order]
+) -> dict[str, Any]:
+    start, end = span
+    within = [order for order in orders if start <= order.created_at < end]
+    lines = [line for order in within for line in order.lines]
+    units = sum(line.quantity for line in lines)
+    sales = sum(
+        (
+            line.unit_price * line.quantity
+            for order in within
+            if not order.is_replacement
+            for line in order.lines
+        ),
+        _ZERO,
+    )
+    average = (sales / units).quantize(Decimal("0.01")) if units else _ZERO
+    return {
+        "interval": f"{start.astimezone(zone).isoformat()}--{end.astimezone(zone).isoformat()}",
+        "unitCount": units,
+        "orderItemCount": len(lines),
+        "orderCount": len(within),
+        "averageUnitPrice": amount(average, market.currency),
+        "totalSales": amount(sales, market.currency),
+    }
+
+
+def participations(ask: Ask) -> dict[str, Any]:
+    """`GET /sellers/v1/marketplaceParticipations`."""
+    found = []
+    for market in ask.state.markets("amazon"):
+        place = MARKETPLACES[market.external_id]
+        found.append(
+            {
+                "marketplace": {
+                    "id": place.id,
+                    "name": place.domain,
+                    "countryCode": place.country,
+                    "defaultCurrencyCode": place.currency,
+                    "defaultLanguageCode": "en_US",
+                    "domainName": f"www.{place.domain.lower()}",
+                },
+                "participation": {"isParticipating": True, "hasSuspendedListings": False},
+                "storeName": "Wharf Demo",
+            }
+        )
+    return {"payload": bend(found, ask.fault)}
