@@ -54,6 +54,27 @@ class Forecast(Base):
     generated_at: Mapped[UtcDateTime] = mapped_column(comment="When it was made.")
 
 
+class DemandSum(Base):
+    """Units expected over the next days together, as a distribution. Grain: (channel, product, lead_days)."""
+
+    __tablename__ = "demand_sums"
+    __table_args__ = (
+        PrimaryKeyConstraint("product_id", "channel_id", "lead_days"),
+        {
+            "schema": "core",
+            "comment": "Summed demand over the days after generated_at, from the latest forecast. "
+            "Grain: (product_id, channel_id, lead_days).",
+        },
+    )
+
+    product_id: Mapped[Key] = mapped_column(comment="core.products.id.")
+    channel_id: Mapped[Key] = mapped_column(comment="core.channels.id.")
+    lead_days: Mapped[Count] = mapped_column(comment="Days summed over.")
+    mean_units: Mapped[Measure] = mapped_column(comment="Expected units.")
+    quantiles: Mapped[Json] = mapped_column(comment="Units by quantile: q050 is the 5 % one, q990 the 99 % one.")
+    generated_at: Mapped[UtcDateTime] = mapped_column(comment="When the forecast was made.")
+
+
 class TrainedModel(Base):
     """A trained model and what it was trained on. Grain: (name, version)."""
 

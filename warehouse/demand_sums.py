@@ -1,0 +1,63 @@
+"""The distribution of summed demand from the latest forecast: what reorder points and alerts are judged by."""
+
+from datetime import datetime
+
+import polars as pl
+from sqlalchemy import Engine, text
+
+from warehouse.load import copy_frame
+
+_SERIES = "ch.name || '|' || p.sku"
+
+
+def save(engine: Engine, frame: pl.DataFrame, *, generated_at: datetime) -> int:
+    """Replace what is kept by `frame` (series_id "<channel>|<sku>", lead_days, mean, quantiles q…); returns rows.
+
+    Series of channels or products the warehouse does not know are left out.
+    """
+    names = [name for name in frame.columns if name.startswith("q")]
+    rows = frame.select(
+        "series_id", "lead_days", mean_units="mean", quantiles=pl.struct(names).struct.json_encode()
+    )
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TEMP TABLE incoming (series_id text, lead_days bigint, mean_units numeric, quantiles jsonb)"
+                " ON COMMIT DROP"
+            )
+        )
+        copy_frame(connection, "incoming", rows)
+        connection.execute(text("DELETE FROM core.demand_sums"))
+        found = connection.execute(
+            text(
+                "INSERT INTO core.demand_sums (product_id, channel_id, lead_days, mean_units, quantiles, generated_at)"  # noqa: S608
+                " SELECT p.id, ch.id, i.lead_days, i.mean_units, i.quantiles, :at FROM incoming i"
+                " JOIN core.channels ch ON starts_with(i.series_id, ch.name || '|')"
+                f" JOIN core.products p ON i.series_id = {_SERIES}"
+            ),
+            {"at": generated_at},
+        )
+    return found.rowcount
+
+
+def latest(engine: Engine) -> pl.DataFrame:
+    """What `save` kept, in the same columns; no rows before the first forecast."""
+    with engine.connect() as connection:
+        found = connection.execute(
+            text(
+                f"SELECT {_SERIES} AS series_id, d.lead_days, d.mean_units, d.quantiles FROM core.demand_sums d"  # noqa: S608
+                " JOIN core.channels ch ON ch.id = d.channel_id JOIN core.products p ON p.id = d.product_id"
+                " ORDER BY 1, 2"
+            )
+        ).mappings()
+        rows = [
+            {
+                "series_id": row["series_id"],
+                "lead_days": row["lead_days"],
+                "mean": float(row["mean_units"]),
+                **row["quantiles"],
+            }
+            for row in found
+        ]
+    schema = {"series_id": pl.String, "lead_days": pl.Int64, "mean": pl.Float64}
+    return pl.DataFrame(rows, schema_overrides=schema) if rows else pl.DataFrame(schema=schema)
