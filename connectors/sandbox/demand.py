@@ -21,10 +21,12 @@ def expected_lines(
     rng: np.random.Generator,
     markets: tuple[Market, ...],
     catalogue: Catalogue,
+    *,
     first_day: date,
+    history: int,
     lines_per_day: float,
 ) -> Floats:
-    """Mean order lines wanted by market, product and day; `lines_per_day` is the mean over all of them."""
+    """Mean order lines wanted by market, product and day; `lines_per_day` is their mean over the history."""
     _, skus, days = catalogue.price.shape
     season = _seasons(first_day, days)[catalogue.category]
     drift = rng.normal(0, 0.25, skus)[:, None] * (np.arange(days) / 365.25 - days / 730.5)
@@ -50,7 +52,7 @@ def expected_lines(
         noise = np.exp(rng.normal(0, 0.12, days))
         week = np.array(_WEEK[market.platform])[weekdays]
         wanted[position] = share * taste * common * cheaper * week * frenzy * noise
-    return wanted * (lines_per_day * days / wanted.sum())
+    return wanted * (lines_per_day * history / wanted[:, :, :history].sum())
 
 
 def _seasons(first_day: date, days: int) -> Floats:

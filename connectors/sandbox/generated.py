@@ -65,7 +65,12 @@ class GeneratedWorld:
         self._midnights = np.array([_midnights(market, self.first_day, span) for market in markets])
         self.catalogue = make_catalogue(rng, markets, skus, first_day=self.first_day, history=days, days=span)
         wanted = expected_lines(
-            rng, markets, self.catalogue, self.first_day, orders_per_day * LINES_PER_ORDER
+            rng,
+            markets,
+            self.catalogue,
+            first_day=self.first_day,
+            history=days,
+            lines_per_day=orders_per_day * LINES_PER_ORDER,
         )
         drawn = draw(rng, self.catalogue, wanted, self._midnights)
         self._demand = drawn.units_by_cell(len(markets), skus, span)

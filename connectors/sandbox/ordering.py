@@ -11,7 +11,8 @@ from connectors.sandbox.places import COUNTRIES, PLACES, REGIONS
 from connectors.sandbox.stockroom import Wanted
 from connectors.sandbox.world import Market
 
-LINES_PER_ORDER = 1.3
+LINES_PER_ORDER = 1.2
+_BEGINS_AN_ORDER = 0.77  # chance of a line; days without a second line make it more orders than that
 _QUANTITIES = ((1, 0.80), (2, 0.12), (3, 0.04), (4, 0.025), (6, 0.015))
 MEAN_QUANTITY = sum(units * share for units, share in _QUANTITIES)
 
@@ -137,7 +138,7 @@ def draw(rng: np.random.Generator, catalogue: Catalogue, wanted: Floats, midnigh
     market, product, day, quantity, by_marketplace = (
         column[together] for column in (market, product, day, quantity, by_marketplace)
     )
-    begins = rng.random(len(market)) < 1 / LINES_PER_ORDER
+    begins = rng.random(len(market)) < _BEGINS_AN_ORDER
     begins[:1] = True
     # An order stays within one market, day and warehouse, and names a product once.
     for column in (market, day, by_marketplace):

@@ -3,10 +3,9 @@
 Grain of `expected`: one row per (channel, business day of the market, SKU); a line without SKU has a null
 one. All money is in the market's currency, after discounts and before tax and shipping:
 
-- `gross`: as ordered, before discounts; replacements bring none
-- `net`: as ordered, after discounts
-- `cancelled`, `refunded`: the part of `net` taken back, booked on the day of the order
-- `revenue` = net - cancelled - refunded
+- `gross`: before discounts, `net`: after them, both of what was not cancelled; replacements bring none
+- `refunded`: the part of `net` given back, booked on the day of the order
+- `revenue` = net - refunded
 - `units` = ordered - cancelled, replacements included; `refunded_units` are still among them
 """
 
@@ -25,7 +24,7 @@ from connectors.sandbox.world import Market, Order, World
 _CHUNK = 5_000
 _ZERO = Decimal(0)
 _PLACES = Decimal("0.0001")
-_MONEY = ("gross", "net", "cancelled", "refunded", "revenue")
+_MONEY = ("gross", "net", "refunded", "revenue")
 _COUNTS = ("orders", "units", "cancelled_units", "refunded_units")
 
 EXPECTED = pl.Schema(
@@ -50,12 +49,11 @@ class _Sum:
     refunded_units: int = 0
     gross: Decimal = _ZERO
     net: Decimal = _ZERO
-    cancelled: Decimal = _ZERO
     refunded: Decimal = _ZERO
 
     @property
     def revenue(self) -> Decimal:
-        return self.net - self.cancelled - self.refunded
+        return self.net - self.refunded
 
 
 def expected(world: World, now: datetime, channels: Sequence[str] | None = None) -> pl.DataFrame:
@@ -105,9 +103,13 @@ def _cells(
             if order.is_replacement:
                 continue
             net = line.unit_price * line.quantity - line.discount - (line.tax if market.tax_included else 0)
-            cell.gross += net + line.discount
-            cell.net += net
-            cell.cancelled += net * gone / line.quantity if gone else _ZERO
+            if gone:
+                kept = line.quantity - gone
+                cell.gross += (net + line.discount) * kept / line.quantity
+                cell.net += net * kept / line.quantity
+            else:
+                cell.gross += net + line.discount
+                cell.net += net
         for refund in order.refunds:
             for part in refund.lines:
                 cell = cell_of[part.line_number]
