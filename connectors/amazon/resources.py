@@ -261,7 +261,7 @@ def _listings(client: ChannelClient, marketplace: str, until: datetime, data: st
 
 
 class _Transactions(msgspec.Struct):
-    transactions: msgspec.Raw | None = None
+    transactions: msgspec.Raw = msgspec.Raw(b"[]")
     nextToken: str | None = None
 
 
@@ -287,7 +287,7 @@ def refund_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
             return _following(first, "nextToken", read(answer).payload.nextToken)
 
         def content(answer: Answer) -> bytes:
-            return _content(bytes(read(answer).payload.transactions or b""))
+            return _content(bytes(read(answer).payload.transactions))
 
         for answer in client.follow(first, advance, content):
             yield Page(answer.body)

@@ -105,7 +105,7 @@ class Composed(msgspec.Struct):
 
     marketplaceId: str
     listings: msgspec.Raw
-    catalog: msgspec.Raw | None = None
+    catalog: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _composed = msgspec.json.Decoder(Composed)
@@ -117,7 +117,8 @@ def composed_page(body: bytes, context: Context) -> Normalized:
     """Frame of a page of the connector."""
     parts = _composed.decode(body)
     decoded = listings_of(bytes(parts.listings))
-    known = [] if parts.catalog is None else catalog_of(bytes(parts.catalog)).records
+    catalog = bytes(parts.catalog)
+    known = [] if catalog == b"null" else catalog_of(catalog).records
     return product_frames(decoded, known, context, asked_for=parts.marketplaceId)
 
 
