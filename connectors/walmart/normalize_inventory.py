@@ -15,7 +15,7 @@ import msgspec
 from connectors.base import Context, Page
 from connectors.canonical import Normalized, Rejected
 from connectors.walmart.normalize_orders import frame
-from connectors.walmart.payload import Raw, blame, find, member, parse, refuse
+from connectors.walmart.payload import Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import (
     FulfilledStock,
     LegacyNode,
@@ -70,6 +70,10 @@ def records(body: bytes) -> list[Raw]:
 
 def find_stock(parsed: Any) -> list[Raw]:
     """The stock objects in decoded JSON or XML, whatever wraps them."""
+    for path in (("elements", "inventories"), ("payload", "inventory")):
+        listed = within(parsed, *path)
+        if listed is not None:
+            return listed
     return list(
         find(
             parsed,
@@ -92,7 +96,7 @@ class _Rows:
 
     def add_raw(self, raws: list[Raw]) -> None:
         for raw in raws:
-            names = {fold(str(key)) for key in raw}
+            names = {fold(str(key)) for key in raw} if isinstance(raw, Mapping) else set()
             try:
                 if "iteminformation" in names:
                     self.add_fulfilled(convert(raw, FulfilledStock))

@@ -8,7 +8,7 @@ import msgspec
 from connectors.base import Context, Page
 from connectors.canonical import Normalized, Rejected
 from connectors.walmart.normalize_orders import frame
-from connectors.walmart.payload import Raw, blame, find, member, parse, refuse
+from connectors.walmart.payload import Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import Item, ItemPage, convert
 from connectors.walmart.values import FieldError, money, text
 
@@ -54,6 +54,10 @@ def records(body: bytes) -> list[Raw]:
 
 def find_items(parsed: Any) -> list[Raw]:
     """The item objects in decoded JSON or XML, whatever wraps them."""
+    for path in (("ItemResponse",), ("ItemResponses", "ItemResponse")):
+        listed = within(parsed, *path)
+        if listed is not None:
+            return listed
     described = {"productname", "wpid", "publishedstatus", "price", "upc", "gtin", "producttype"}
     whole = list(find(parsed, lambda names: "sku" in names and bool(described & names)))
     return whole or list(find(parsed, lambda names: "sku" in names or {"wpid", "productname"} <= names))

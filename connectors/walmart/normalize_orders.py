@@ -24,7 +24,7 @@ import msgspec
 from connectors.base import Context, Page
 from connectors.canonical import SCHEMAS, Normalized, Rejected, from_columns
 from connectors.walmart.countries import alpha2
-from connectors.walmart.payload import Raw, blame, find, member, parse, refuse
+from connectors.walmart.payload import Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import Charge, Order, OrderLine, OrderPage, Refund, Tax, convert
 from connectors.walmart.values import FieldError, count, customer, micros, money, share, text
 
@@ -76,6 +76,10 @@ def records(body: bytes) -> list[Raw]:
 
 def find_orders(parsed: Any) -> list[Raw]:
     """The order objects in decoded JSON or XML, whatever wraps them."""
+    for path in (("list", "elements", "order"), ("elements", "order")):
+        listed = within(parsed, *path)
+        if listed is not None:
+            return listed
     whole = list(find(parsed, lambda names: {"purchaseorderid", "orderlines"} <= names))
     return whole or list(find(parsed, lambda names: "purchaseorderid" in names))
 

@@ -14,7 +14,7 @@ import msgspec
 from connectors.base import Context, Page
 from connectors.canonical import Normalized, Rejected
 from connectors.walmart.normalize_orders import frame
-from connectors.walmart.payload import Raw, blame, find, member, parse, refuse
+from connectors.walmart.payload import Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import CurrencyAmount, ReturnLine, ReturnOrder, ReturnPage, convert
 from connectors.walmart.values import FieldError, count, micros, money, text
 
@@ -62,6 +62,9 @@ def records(body: bytes) -> list[Raw]:
 
 def find_returns(parsed: Any) -> list[Raw]:
     """The return order objects in decoded JSON or XML, whatever wraps them."""
+    listed = within(parsed, "returnOrders")
+    if listed is not None:
+        return listed
     return list(find(parsed, lambda names: {"returnorderid", "returnorderlines"} <= names)) or list(
         find(parsed, lambda names: "returnorderid" in names)
     )

@@ -69,23 +69,48 @@ def _element(element: Element) -> Any:
     return children
 
 
-def find(value: Any, is_record: Callable[[set[str]], bool], depth: int = 0) -> Iterator[Raw]:
-    """Every object in `value` whose folded field names satisfy `is_record`, however deep its wrapper."""
+def within(parsed: Any, *path: str) -> list[Any] | None:
+    """What stands at a path of field names (any prefix and case), as a list; None when the path does not exist."""
+    value = parsed
+    for name in path:
+        if not isinstance(value, Mapping):
+            return None
+        folded = {fold(str(key)): inner for key, inner in value.items()}
+        if name.lower() not in folded:
+            return None
+        value = folded[name.lower()]
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def find(value: Any, is_record: Callable[[set[str]], bool], depth: int = 0) -> Iterator[Any]:
+    """Every object in `value` whose folded field names satisfy `is_record`, however deep its wrapper.
+
+    Where one entry of a list does, all its entries are records: one that lacks its id must not get lost.
+    """
     if depth > 12:
         return
     if isinstance(value, Mapping):
-        if is_record({fold(str(key)) for key in value}):
-            yield dict(value)
+        if _is(value, is_record):
+            yield value
             return
         for inner in value.values():
             yield from find(inner, is_record, depth + 1)
     elif isinstance(value, list):
+        if any(_is(entry, is_record) for entry in value):
+            yield from value
+            return
         for inner in value:
             yield from find(inner, is_record, depth + 1)
 
 
-def member(record: Mapping[str, Any], name: str) -> Any:
-    """The field of `record` spelled `name` in any prefix and case."""
+def _is(value: Any, is_record: Callable[[set[str]], bool]) -> bool:
+    return isinstance(value, Mapping) and is_record({fold(str(key)) for key in value})
+
+
+def member(record: Any, name: str) -> Any:
+    """The field of `record` spelled `name` in any prefix and case; None when it has none or is no object."""
+    if not isinstance(record, Mapping):
+        return None
     wanted = name.lower()
     return next((value for key, value in record.items() if fold(str(key)) == wanted), None)
 

@@ -294,7 +294,9 @@ def _fit_mapping(value: Mapping[Any, Any], hint: Any) -> Any:
         return _fit_struct(known, struct)
     if element is not None:
         return _fit_list(known, element)
-    return fit(_unwrap(value), hint) if plain else value
+    if plain and not any(get_origin(option) is Mapping for option in get_args(hint)):
+        return fit(_unwrap(value), hint)
+    return value
 
 
 def _fit_sequence(value: list[Any], hint: Any) -> Any:

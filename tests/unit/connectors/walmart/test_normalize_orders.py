@@ -1,0 +1,485 @@
+"""Walmart's orders as canonical frames: every trap that is known, one by one."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from connectors.base import Page
+from connectors.canonical import SCHEMAS
+from connectors.errors import ProtocolError
+from connectors.walmart.normalize import orders
+from tests.walmart_factories import (
+    ORDERED_MS,
+    charge,
+    context,
+    line,
+    only,
+    order,
+    orders_page,
+    page,
+    refund,
+    rows,
+    statuses,
+)
+
+
+def read(*given, **meta):
+    return orders(orders_page(*given, **meta), context())
+
+
+def test_an_order_with_tax_shipping_and_discount():
+    priced = line(
+        quantity="2",
+        charges={
+            "charge": [
+                charge(20, 1.65),
+                charge(-2.5, name="SubscriptionDiscount"),
+                charge(4.99, 0.41, "SHIPPING", "Shipping"),
+            ]
+        },
+    )
+    got = read(order("3000001", priced, buyerId="52e3962d"))
+
+    row = only(got, "orders")
+    assert row["channel"] == "walmart-us"
+    assert (row["external_id"], row["order_number"]) == ("3000001", "200001")
+    assert row["ordered_at"] == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert row["source_updated_at"] == datetime(2026, 3, 1, 12, 1, tzinfo=UTC)
+    assert (row["subtotal"], row["discount"], row["shipping"]) == (20, Decimal("2.5"), Decimal("4.99"))
+    assert (row["tax"], row["total"], row["refunded"]) == (Decimal("2.06"), Decimal("24.55"), 0)
+    assert (row["currency"], row["ship_country"], row["ship_region"]) == ("USD", "US", "CA")
+    assert (row["fulfilled_by"], row["customer_ref"]) == ("merchant", "walmart:52e3962d")
+    item = only(got, "order_items")
+    assert (item["line_id"], item["sku"], item["title"], item["quantity"]) == ("1", "SKU-1", "Mug", 2)
+    assert (item["unit_price"], item["discount"]) == (10, Decimal("2.5"))
+    assert (item["net_amount"], item["total"]) == (Decimal("17.5"), Decimal("24.55"))
+    assert got.rejected == ()
+    assert got.notes == ()
+    assert got.records == 1
+
+
+def test_frames_of_no_orders_keep_their_schemas():
+    got = read()
+    assert {name: frame.schema for name, frame in got.frames.items()} == {
+        name: SCHEMAS[name] for name in ("orders", "order_items", "refunds")
+    }
+
+
+def test_amounts_are_exact_and_never_float():
+    got = read(
+        order("1", line(charges={"charge": [charge(0.1, 0.2)]}), line("2", charges={"charge": [charge(0.7)]}))
+    )
+    assert only(got, "orders")["total"] == Decimal("1.0")
+
+
+def test_converter_noise_beyond_four_places_is_rounded_off():
+    got = read(order("1", line(charges={"charge": [charge(19.990000000000002)]})))
+    assert only(got, "orders")["total"] == Decimal("19.99")
+
+
+@pytest.mark.parametrize("amount", ["9.99", 9.99])
+def test_amounts_as_strings_or_numbers(amount):
+    assert only(read(order("1", line(charges={"charge": [charge(amount, "0.80")]}))), "orders")[
+        "total"
+    ] == Decimal("10.79")
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "fulfillment"),
+    [
+        ([("Created", "1")], "open", "CREATED"),
+        ([("Acknowledged", "1")], "open", "ACKNOWLEDGED"),
+        ([("Shipped", "1")], "completed", "SHIPPED"),
+        ([("Delivered", "1")], "completed", "DELIVERED"),
+        ([("Cancelled", "1")], "cancelled", "CANCELLED"),
+        ([("Refund", "1")], "completed", "DELIVERED"),
+        ([("InTransit", "1")], "open", "ACKNOWLEDGED"),
+    ],
+)
+def test_status_of_one_line(given, status, fulfillment):
+    row = only(read(order("1", line(orderLineStatuses=statuses(*given)))), "orders")
+    assert (row["status"], row["fulfillment_status"]) == (status, fulfillment)
+    assert (row["cancelled_at"] is not None) == (status == "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status", "fulfillment"),
+    [
+        ("Created", "Acknowledged", "open", "CREATED"),
+        ("Shipped", "Delivered", "completed", "SHIPPED"),
+        ("Shipped", "Created", "open", "PARTIALLY_SHIPPED"),
+        ("Cancelled", "Delivered", "completed", "DELIVERED"),
+        ("Cancelled", "Created", "open", "CREATED"),
+        ("Cancelled", "Cancelled", "cancelled", "CANCELLED"),
+    ],
+)
+def test_status_of_two_lines(first, second, status, fulfillment):
+    two = (
+        line("1", orderLineStatuses=statuses((first, "1"))),
+        line("2", orderLineStatuses=statuses((second, "1"))),
+    )
+    row = only(read(order("1", *two)), "orders")
+    assert (row["status"], row["fulfillment_status"]) == (status, fulfillment)
+
+
+def test_one_line_in_several_statuses():
+    split = line(
+        quantity="5", orderLineStatuses=statuses(("Shipped", "2"), ("Cancelled", "1"), ("Created", "2"))
+    )
+    got = read(order("1", split))
+    assert only(got, "order_items")["cancelled_quantity"] == 1
+    assert only(got, "orders")["fulfillment_status"] == "PARTIALLY_SHIPPED"
+
+
+def test_cancelled_line_has_zero_charges_and_no_revenue():
+    gone = line(charges={"charge": [charge(0)]}, orderLineStatuses=statuses(("Cancelled", "1")))
+    item = only(read(order("1", gone)), "order_items")
+    assert (item["quantity"], item["cancelled_quantity"], item["net_amount"], item["unit_price"]) == (
+        1,
+        1,
+        0,
+        0,
+    )
+
+
+def test_cancelled_line_whose_quantity_fell_to_zero():
+    gone = line(quantity="0", charges={"charge": []}, orderLineStatuses=statuses(("Cancelled", "0")))
+    got = read(order("1", gone))
+    assert only(got, "orders")["status"] == "cancelled"
+    assert only(got, "order_items")["unit_price"] is None
+
+
+@pytest.mark.parametrize("charges", [{}, None, {"charge": []}, {"charge": None}, {"charge": [None, {}]}])
+def test_no_charges_mean_unknown_not_zero(charges):
+    got = read(order("1", line(charges=charges)))
+    row = only(got, "orders")
+    assert (row["subtotal"], row["tax"], row["total"], row["currency"]) == (None, None, None, None)
+    assert only(got, "order_items")["net_amount"] is None
+
+
+def test_refund_is_positive_whatever_its_sign():
+    both = line(
+        refund=refund(
+            charge(-8, -0.66, name="Item Price"),
+            charge(1.5, kind="SHIPPING", name="Shipping Price"),
+            refund_id="R-7",
+        )
+    )
+    got = read(order("1", both))
+    assert only(got, "orders")["refunded"] == Decimal("10.16")
+    item = only(got, "order_items")
+    assert (item["refunded_amount"], item["refunded_net_amount"]) == (Decimal("10.16"), 8)
+    assert item["refunded_quantity"] is None  # the order does not say how many
+    row = only(got, "refunds")
+    assert (row["refund_id"], row["line_id"], row["quantity"]) == ("R-7", "1", None)
+    assert (row["amount"], row["net_amount"], row["currency"]) == (Decimal("10.16"), 8, "USD")
+    assert row["refunded_at"] == datetime(2026, 3, 1, 12, 1, tzinfo=UTC)
+
+
+def test_one_cent_refund_counts():
+    row = only(read(order("1", line(refund=refund(charge(-0.01))))), "refunds")
+    assert (row["amount"], row["refund_id"]) == (Decimal("0.01"), "line-1")
+
+
+def test_refund_state_read_again_replaces_itself():
+    first = only(read(order("1", line(refund=refund(charge(-1))))), "refunds")
+    later = line(refund=refund(charge(-1), charge(-2)), statusDate=ORDERED_MS + 999_000)
+    second = only(read(order("1", later)), "refunds")
+    assert first["refund_id"] == second["refund_id"]
+    assert second["amount"] == 3
+
+
+@pytest.mark.parametrize(
+    "empty", [None, {}, {"refundCharges": None}, {"refundCharges": {"refundCharge": []}}]
+)
+def test_no_refund(empty):
+    got = read(order("1", line(refund=empty)))
+    assert rows(got, "refunds") == []
+    assert only(got, "order_items")["refunded_quantity"] == 0
+
+
+def test_refund_status_tells_units():
+    line_ = line(quantity="3", orderLineStatuses=statuses(("Delivered", "2"), ("Refund", "1")))
+    assert only(read(order("1", line_)), "order_items")["refunded_quantity"] == 1
+
+
+def test_replacement():
+    got = read(order("1", line(charges={"charge": [charge(0)]}), orderType="REPLACEMENT"))
+    assert only(got, "orders")["is_replacement"] is True
+
+
+@pytest.mark.parametrize(
+    ("changes", "ref"),
+    [
+        ({}, "email:abc@relay.walmart.com"),
+        ({"customerEmailId": "nocxemail@walmartone.com"}, None),
+        ({"customerEmailId": None}, None),
+        ({"customerEmailId": ""}, None),
+        ({"customerEmailId": "not an address"}, None),
+        ({"customerEmailId": "nocxemail@walmartone.com", "buyerId": "b-1"}, "walmart:b-1"),
+    ],
+)
+def test_who_bought(changes, ref):
+    assert only(read(order("1", **changes)), "orders")["customer_ref"] == ref
+
+
+@pytest.mark.parametrize(
+    ("country", "alpha2"),
+    [("USA", "US"), ("US", "US"), ("CAN", "CA"), ("mex", "MX"), ("", None), ("XXX", None)],
+)
+def test_country(country, alpha2):
+    address = {"postalAddress": {"country": country, "state": ""}}
+    row = only(read(order("1", shippingInfo=address)), "orders")
+    assert (row["ship_country"], row["ship_region"]) == (alpha2, None)
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        (1_582_799_405_000, datetime(2020, 2, 27, 10, 30, 5, tzinfo=UTC)),
+        ("1582799405000", datetime(2020, 2, 27, 10, 30, 5, tzinfo=UTC)),
+        (1_582_799_405, datetime(2020, 2, 27, 10, 30, 5, tzinfo=UTC)),
+        ("2019-09-19T13:03:55.000+05:30", datetime(2019, 9, 19, 7, 33, 55, tzinfo=UTC)),
+        ("2016-05-18T16:53:14.123Z", datetime(2016, 5, 18, 16, 53, 14, 123_000, tzinfo=UTC)),
+        ("2016-05-18", datetime(2016, 5, 18, tzinfo=UTC)),
+    ],
+)
+def test_instants(date, expected):
+    got = read(order("1", line(statusDate=None), orderDate=date))
+    assert only(got, "orders")["ordered_at"] == expected
+    assert only(got, "orders")["source_updated_at"] == expected
+
+
+def test_leading_zeros_and_numbers_as_skus():
+    got = read(
+        order("1", line("1", item={"sku": "000123"}), line("2", item={"sku": 123}), line(3, item=None))
+    )
+    assert [row["sku"] for row in rows(got, "order_items")] == ["000123", "123", None]
+    assert [row["line_id"] for row in rows(got, "order_items")] == ["1", "2", "3"]
+
+
+def test_unicode_titles_stay_and_nul_goes():
+    got = read(order("1", line(item={"sku": "s", "productName": "  Tasse „Größe“ ☕\u0000 "})))
+    assert only(got, "order_items")["title"] == "Tasse „Größe“ ☕"
+
+
+@pytest.mark.parametrize(
+    ("node", "fulfilled_by"),
+    [("WFSFulfilled", "marketplace"), ("SellerFulfilled", "merchant"), ("3PLFulfilled", "merchant")],
+)
+def test_fulfilled_by(node, fulfilled_by):
+    assert only(read(order("1", shipNode={"type": node})), "orders")["fulfilled_by"] == fulfilled_by
+
+
+def test_unknown_values_are_kept_and_noted_once():
+    strange = line(
+        orderLineStatuses=statuses(("Teleported", "1")), charges={"charge": [charge(3, kind="GIFT")]}
+    )
+    got = read(order("1", strange, shipNode={"type": "Drone"}), order("2", strange))
+    assert got.rejected == ()
+    assert set(got.notes) == {
+        "unknown value Teleported in orders.orderLineStatus.status",
+        "unknown value GIFT in orders.charge.chargeType",
+        "unknown value Drone in orders.shipNode.type",
+    }
+    assert rows(got, "orders")[0]["total"] == 3  # what the buyer paid includes what we cannot name
+
+
+def test_order_summary_settles_per_unit_charges():
+    per_unit = order(
+        "1",
+        line(quantity="3", charges={"charge": [charge(10, 1)]}),
+        orderSummary={"totalAmount": {"currencyAmount": 33, "currencyUnit": "USD"}},
+    )
+    got = read(per_unit)
+    assert only(got, "orders")["total"] == 33
+    assert only(got, "order_items")["unit_price"] == 10
+    assert len(got.notes) == 1
+    agreeing = order(
+        "1",
+        line(quantity="3", charges={"charge": [charge(30, 3)]}),
+        orderSummary={"totalAmount": {"currencyAmount": 33, "currencyUnit": "USD"}},
+    )
+    assert only(read(agreeing), "orders")["total"] == 33
+    assert read(agreeing).notes == ()
+
+
+BAD = [
+    ({"orderDate": None}, "orderDate"),
+    ({"orderDate": "yesterday"}, "orderDate"),
+    ({"orderDate": 5}, "orderDate"),
+    ({"orderLines": None}, "orderLines"),
+    ({"orderLines": {"orderLine": []}}, "orderLines"),
+    ({"purchaseOrderId": None}, "record"),
+    ({"orderLines": {"orderLine": [line(None)]}}, "orderLines.orderLine.lineNumber"),
+    ({"orderLines": {"orderLine": [line("1"), line("1")]}}, "orderLines.orderLine.lineNumber"),
+    (
+        {"orderLines": {"orderLine": [line(quantity="1.5", orderLineStatuses=statuses(("Created", "1")))]}},
+        "orderLineQuantity",
+    ),
+    ({"orderLines": {"orderLine": [line(quantity="-1")]}}, "orderLineQuantity"),
+    (
+        {"orderLines": {"orderLine": [line(charges={"charge": [charge("NaN")]})]}},
+        "charge.chargeAmount.amount",
+    ),
+    (
+        {"orderLines": {"orderLine": [line(charges={"charge": [charge("1e20")]})]}},
+        "charge.chargeAmount.amount",
+    ),
+    ({"orderLines": {"orderLine": [line(item={"sku": "\ud800"})]}}, "item.sku"),
+    ({"orderLines": {"orderLine": [line(charges={"charge": [charge("ten")]})]}}, "orderLines.orderLine[0]"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field"), BAD)
+def test_a_bad_record_is_refused_and_its_neighbours_load(changes, field):
+    got = read(order("1"), order("2", **changes), order("3"))
+    assert [row["external_id"] for row in rows(got, "orders")] == ["1", "3"]
+    assert got.records == 3
+    (refused,) = got.rejected
+    assert refused.field.startswith(field)
+    assert refused.reason
+    assert refused.natural_key == ("unknown" if "purchaseOrderId" in changes else "2")
+
+
+@pytest.mark.parametrize("lost", ["purchaseOrderId", "orderDate", "orderLines"])
+def test_a_missing_required_field_is_never_just_skipped(lost):
+    without = order("2")
+    del without[lost]
+    for given in ([order("1"), without], [without]):
+        got = read(*given)
+        assert len(rows(got, "orders")) == len(given) - 1
+        assert len(got.rejected) == 1
+
+
+@pytest.mark.parametrize("entry", [None, "text", 7, [], {}])
+def test_what_is_no_record_is_refused(entry):
+    got = read(order("1"), entry)
+    assert len(rows(got, "orders")) == 1
+    assert len(got.rejected) == 1
+
+
+def test_refused_records_carry_no_personal_data():
+    got = read(order("2", orderDate="yesterday", pickupPersons=[{"name": {"completeName": "Jane Canary"}}]))
+    (refused,) = got.rejected
+    raw = refused.raw.lower()
+    assert json.loads(refused.raw)["purchaseOrderId"] == "2"
+    assert "canary" not in raw
+    assert "relay.walmart" not in raw
+    assert "5551234567" not in raw
+    assert '"state": "ca"' in raw
+
+
+def test_several_currencies_in_one_order_are_refused():
+    foreign = charge(5)
+    foreign["chargeAmount"]["currency"] = "CAD"
+    got = read(order("1", line("1"), line("2", charges={"charge": [foreign]})))
+    assert got.rejected[0].field == "charge.chargeAmount.currency"
+
+
+XML = """<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<{p}list xmlns:ns2="http://walmart.com/mp/orders" xmlns:ns3="http://walmart.com/mp/v3/orders">
+ <{p}meta><{p}totalCount>1</{p}totalCount></{p}meta>
+ <{p}elements><{p}order>
+  <{p}purchaseOrderId>1796330120075</{p}purchaseOrderId>
+  <{p}customerOrderId>1568964842632</{p}customerOrderId>
+  <{p}orderDate>2019-09-19T13:03:55.000+05:30</{p}orderDate>
+  <{p}shippingInfo><{p}postalAddress><{p}state>CA</{p}state><{p}country>USA</{p}country></{p}postalAddress></{p}shippingInfo>
+  <{p}orderLines><{p}orderLine>
+   <{p}lineNumber>1</{p}lineNumber>
+   <{p}item><{p}productName>Ozark
+       Trail Tent</{p}productName><{p}sku>00042</{p}sku></{p}item>
+   <{p}charges>
+    <{p}charge/>
+    <{p}charge><{p}chargeType>PRODUCT</{p}chargeType><{p}chargeName>ItemPrice</{p}chargeName>
+     <{p}chargeAmount><{p}currency>USD</{p}currency><{p}amount>21.99</{p}amount></{p}chargeAmount>
+     <{p}tax><{p}taxName>Tax1</{p}taxName><{p}taxAmount><{p}currency>USD</{p}currency><{p}amount>1.92</{p}amount></{p}taxAmount></{p}tax>
+    </{p}charge>
+   </{p}charges>
+   <{p}orderLineQuantity><{p}unitOfMeasurement>EACH</{p}unitOfMeasurement><{p}amount>1</{p}amount></{p}orderLineQuantity>
+   <{p}statusDate>2019-10-01T11:07:00.727+05:30</{p}statusDate>
+   <{p}orderLineStatuses><{p}orderLineStatus><{p}status>Acknowledged</{p}status>
+    <{p}statusQuantity><{p}amount>1</{p}amount></{p}statusQuantity></{p}orderLineStatus></{p}orderLineStatuses>
+   <{p}refund/>
+  </{p}orderLine></{p}orderLines>
+  <{p}shipNode><{p}type>3PLFulfilled</{p}type></{p}shipNode>
+ </{p}order></{p}elements>
+</{p}list>"""
+
+
+@pytest.mark.parametrize("prefix", ["", "ns2:", "ns3:"])
+def test_xml_in_any_prefix(prefix):
+    got = orders(Page(XML.format(p=prefix).encode(), kind="xml"), context())
+    row = only(got, "orders")
+    assert (row["external_id"], row["total"], row["currency"]) == ("1796330120075", Decimal("23.91"), "USD")
+    assert row["ordered_at"] == datetime(2019, 9, 19, 7, 33, 55, tzinfo=UTC)
+    assert row["ship_country"] == "US"
+    item = only(got, "order_items")
+    assert (item["sku"], item["title"]) == ("00042", "Ozark Trail Tent")
+
+
+def test_xml_with_entities_is_refused():
+    bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><list><elements><order>&a;</order></elements></list>'
+    with pytest.raises(ProtocolError, match="not readable XML"):
+        orders(Page(bomb, kind="xml"), context())
+
+
+def test_xml_turned_into_json_by_a_converter():
+    """Prefixes, single objects for lists, text wrappers, strings for everything."""
+    converted = {
+        "ns3:list": {
+            "@xmlns:ns3": "http://walmart.com/mp/v3/orders",
+            "ns3:elements": {
+                "ns3:order": {
+                    "ns3:purchaseOrderId": "77",
+                    "ns3:orderDate": "2019-09-19T13:03:55.000Z",
+                    "ns3:orderLines": {
+                        "ns3:orderLine": {
+                            "ns3:lineNumber": {"#text": "1"},
+                            "ns3:item": {"ns3:sku": "0042", "ns3:productName": {"_text": "Tent"}},
+                            "ns3:charges": {
+                                "ns3:charge": {
+                                    "ns3:chargeType": "PRODUCT",
+                                    "ns3:chargeAmount": {"ns3:currency": "USD", "ns3:amount": "21.99"},
+                                    "ns3:tax": {"@xsi:nil": "true"},
+                                }
+                            },
+                            "ns3:orderLineQuantity": {"ns3:amount": "1"},
+                            "ns3:orderLineStatuses": {"ns3:orderLineStatus": {"ns3:status": "Shipped"}},
+                        }
+                    },
+                }
+            },
+        }
+    }
+    got = orders(page(converted), context())
+    assert only(got, "orders")["total"] == Decimal("21.99")
+    assert only(got, "orders")["fulfillment_status"] == "SHIPPED"
+    assert only(got, "order_items")["sku"] == "0042"
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda o: {"order": o},
+        lambda o: {"orders": [o]},
+        lambda o: {"elements": {"order": [o]}},
+        lambda o: [o],
+        lambda o: o,
+        lambda o: {"source": {"eventType": "ORDER_UPDATES "}, "payload": {"orders": [o]}},
+        lambda o: {"payload ": {f"{key} ": value for key, value in o.items()}},
+    ],
+)
+def test_order_in_any_wrapper(wrap):
+    assert only(orders(page(wrap(order("9"))), context()), "orders")["external_id"] == "9"
+
+
+def test_lines_as_a_bare_list():
+    assert only(orders(page(order("9", orderLines=[line()])), context()), "order_items")["line_id"] == "1"
+
+
+def test_what_is_no_page_is_an_error_not_nothing():
+    with pytest.raises(ProtocolError, match="neither JSON nor XML"):
+        orders(Page(b'{"list": {"elements"'), context())
