@@ -35,9 +35,13 @@ def demand_class(panel: Panel) -> Ints:
 
 
 def block_of(horizon: int) -> Ints:
-    """Index into BLOCKS for each step ahead."""
+    """Index into BLOCKS for each step ahead; a last block of under a week belongs to the one before."""
     step = np.arange(1, horizon + 1)
-    return np.searchsorted([last for _, last in BLOCKS], step).astype(np.int64)
+    block = np.searchsorted([last for _, last in BLOCKS], step).astype(np.int64)
+    stump = block == block[-1]
+    if block[-1] > 0 and stump.sum() < 7:
+        block[stump] -= 1
+    return block
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,23 @@ def past_of(panel: Panel, offset: int, said: Mapping[str, Floats], horizon: int)
     spread, level = unit(cut)
     return Past(
         offset=offset,
-        y=panel.truth(offset, horizon) if offset else np.full((panel.size, horizon), np.nan),
+        y=_calm_truth(panel, offset, horizon),
         said=said,
         group=demand_class(cut),
         scale=np.sqrt(naive_scale(cut.y)),
         spread=spread,
         level=level,
     )
+
+
+def _calm_truth(panel: Panel, offset: int, horizon: int) -> Floats:
+    """What came, its spikes lowered by the limits of the days before: one typing error must not set the bounds."""
+    from models.features import calm
+
+    if not offset:
+        return np.full((panel.size, horizon), np.nan)
+    before = panel.cut(offset).y
+    return calm(np.hstack([before, panel.truth(offset, horizon)]), before.shape[1])[:, -horizon:]
 
 
 def unit(panel: Panel) -> tuple[Floats, Floats]:
@@ -85,24 +99,28 @@ def error_table(pasts: Sequence[Past], members: Sequence[str]) -> pl.DataFrame:
     `ratio` is the error (geometric mean of absolute and squared) over the best member's of that class and
     block, each member compared with the reference on the cells it answered. `kept`: within PRUNE of the best.
     """
-    rows = []
-    for group, name in enumerate(CLASSES):
+    rows: list[dict[str, object]] = []
+    for group, name in enumerate(CLASSES if pasts else ()):
         chosen = [past.group == group for past in pasts]
         borrowed = sum(int(rows.sum()) for rows in chosen) < SMALLEST_CLASS
         if borrowed:
             chosen = [_neighbours(past.group, group) for past in pasts]
         if not any(rows.any() for rows in chosen):
             chosen = [np.ones(len(past.group), dtype=np.bool_) for past in pasts]
-        for block, (first, last) in enumerate(BLOCKS):
-            found = [_errors(pasts, chosen, member, members, first, last) for member in members]
+        blocks = block_of(pasts[0].y.shape[1])
+        for block in np.unique(blocks):
+            steps = blocks == block
+            found = [_errors(pasts, chosen, member, members, steps) for member in members]
             usable = [row for row in found if row is not None]
             if not usable:
                 continue
-            best = min((row["relative"] for row in usable if row["member"] not in NEVER_BLENDED), default=1.0)
+            best = min(
+                (float(row["relative"]) for row in usable if row["member"] not in NEVER_BLENDED), default=1.0
+            )
             for row in usable:
-                ratio = row["relative"] / best if best > 0 else 1.0
+                ratio = float(row["relative"]) / best if best > 0 else 1.0
                 kept = ratio <= PRUNE and row["member"] not in NEVER_BLENDED
-                rows.append({"class": name, "block": block, **row, "ratio": ratio, "kept": kept})
+                rows.append({"class": name, "block": int(block), **row, "ratio": ratio, "kept": kept})
     schema = {"class": pl.String, "block": pl.Int64, "member": pl.String, "cells": pl.Int64, "wape": pl.Float64,
               "rmsse": pl.Float64, "bias": pl.Float64, "relative": pl.Float64, "ratio": pl.Float64,
               "kept": pl.Boolean}  # fmt: skip
@@ -116,17 +134,17 @@ def _neighbours(group: Ints, wanted: int) -> Bools:
 
 
 def _errors(
-    pasts: Sequence[Past], chosen: Sequence[Bools], member: str, members: Sequence[str], first: int, last: int
+    pasts: Sequence[Past], chosen: Sequence[Bools], member: str, members: Sequence[str], steps: Bools
 ) -> dict[str, float | int | str] | None:
     absolute = squared = units = signed = 0.0
     reference_absolute = reference_squared = 0.0
     cells = series = 0
     reference = "ets" if "ets" in members else members[0]
     for past, rows in zip(pasts, chosen, strict=True):
-        y = past.y[rows, first - 1 : last]
+        y = past.y[rows][:, steps]
         if member not in past.said or y.shape[1] == 0:
             continue
-        said, other = past.said[member][rows, first - 1 : last], past.said[reference][rows, first - 1 : last]
+        said, other = past.said[member][rows][:, steps], past.said[reference][rows][:, steps]
         both = np.isfinite(y) & np.isfinite(said) & np.isfinite(other)
         able = both.any(axis=1) & np.isfinite(past.scale[rows])
         y, said, other, both = y[able], said[able], other[able], both[able]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from models.base import FIXED_WEIGHTS, Floats, Ints
+from models.base import FIXED_WEIGHTS, Bools, Floats, Ints
 from models.champion import BLOCKS, CLASSES, YOUNG, block_of, kept_members
 from models.features import calm, history
 from models.panel import Panel
@@ -26,6 +26,12 @@ def sanity_limit(panel: Panel) -> Floats:
     return limit
 
 
+def _beyond(values: Floats, limit: Floats) -> Bools:
+    with np.errstate(invalid="ignore"):
+        found: Bools = (values > 1.001 * limit[:, None] + 0.5) | np.isinf(values)
+    return found
+
+
 def made_sane(
     panel: Panel, said: Mapping[str, Floats], fallback: Floats
 ) -> tuple[dict[str, Floats], dict[str, Floats], list[str]]:
@@ -39,15 +45,16 @@ def made_sane(
     blend: dict[str, Floats] = {}
     notes = []
     for name, values in said.items():
-        with np.errstate(invalid="ignore"):
-            wild = known[:, None] & ((values > 1.001 * limit[:, None] + 1e-6) | np.isinf(values))
-        exploded = wild.mean(axis=1) > 0.25  # many days above: the whole row is not to be trusted
+        wild = _beyond(values, limit) & known[:, None]
+        exploded: Bools = np.asarray(
+            wild.mean(axis=1) > 0.25
+        )  # many days above: the whole row is not to be trusted
         if exploded.any():
             first = panel.ids[int(np.flatnonzero(exploded)[0])]
             notes.append(
                 f"{name} exploded on {int(exploded.sum())} series and is left out there, e.g. '{first}'"
             )
-        silent = ~np.isfinite(values).all(axis=1) & ~exploded
+        silent: Bools = ~np.isfinite(values).all(axis=1) & ~exploded
         if silent.any() and known.any():
             notes.append(f"{name} has no answer for {int(silent.sum())} of {panel.size} series")
         inside = np.clip(

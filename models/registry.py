@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,10 +117,10 @@ def fitting(folder: Path, panel: Panel, horizon: int, settings: ForecastSettings
     for version in versions(folder):
         try:
             manifest = json.loads((folder / version / MANIFEST).read_text())
-            until = (np.datetime64(manifest["data_until"]) - np.datetime64("1970-01-01")).astype(int)
+            until = (date.fromisoformat(manifest["data_until"]) - EPOCH).days
             usable = (
                 manifest["format"] == FORMAT
-                and 0 <= now - int(until) <= STALE_AFTER
+                and 0 <= now - until <= STALE_AFTER
                 and manifest["horizon"] >= horizon
                 and all(manifest[key] == value for key, value in _fits(panel, settings).items())
             )

@@ -1,0 +1,230 @@
+"""When to reorder, how much, and how likely stock runs out first: from the distribution of summed demand.
+
+The protection interval is lead time plus review period; the reorder point is the service-level quantile of
+demand over it, safety stock what that holds above the mean (Silver, Pyke & Thomas, ch. 6-7). Quantiles come
+from `models.cumulative`, so errors that hang together from day to day are already in them.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from models.base import Floats, Ints
+from models.cumulative import CHANCES, column
+
+WINDOWS = (7, 14, 30)
+LONGEST_COVER = 999  # days: beyond this, "no end in sight"
+
+RESULT_SCHEMA: dict[str, type[pl.DataType]] = {
+    "mean_daily": pl.Float64,
+    "safety_stock": pl.Float64,
+    "reorder_point": pl.Float64,
+    "order_quantity": pl.Float64,
+    "order_by_date": pl.Date,
+    "days_of_cover": pl.Float64,
+    "stockout_date": pl.Date,
+    "p_stockout_lead_time": pl.Float64,
+    "p_stockout_7d": pl.Float64,
+    "p_stockout_14d": pl.Float64,
+    "p_stockout_30d": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class _Demand:
+    """Summed demand of each item: quantiles items × leads × chances, and means items × leads. Lead 0 is nothing."""
+
+    leads: Ints
+    quantiles: Floats
+    means: Floats
+
+    def at(self, lead: Floats) -> tuple[Floats, Floats]:
+        """(quantiles items × chances, means) at a lead time per item, in days; beyond the last lead the mean
+        goes on at its pace and the spread grows with the root of time."""
+        last = int(self.leads[-1])
+        inside = np.minimum(lead, last)
+        right = np.clip(np.searchsorted(self.leads, inside), 1, len(self.leads) - 1)
+        left = right - 1
+        share = (inside - self.leads[left]) / (self.leads[right] - self.leads[left])
+        rows = np.arange(len(lead))
+        low, high = self.quantiles[rows, left], self.quantiles[rows, right]
+        quantiles = low + share[:, None] * (high - low)
+        means = self.means[rows, left] + share * (self.means[rows, right] - self.means[rows, left])
+        beyond = np.maximum(lead / last, 1.0)
+        further = means * beyond
+        quantiles = further[:, None] + (quantiles - means[:, None]) * np.sqrt(beyond)[:, None]
+        return np.maximum.accumulate(np.maximum(quantiles, 0.0), axis=1), further
+
+    def quantile(self, lead: Floats, chance: float) -> Floats:
+        """Demand over `lead` days that is not exceeded with `chance`."""
+        quantiles, _ = self.at(lead)
+        return np.array([np.interp(chance, CHANCES, row) for row in quantiles])
+
+    def exceeds(self, lead: Floats, stock: Floats) -> Floats:
+        """Probability that demand over `lead` days takes all of `stock`; 1 where there is none and it sells."""
+        quantiles, means = self.at(lead)
+        chance = np.empty(len(lead))
+        for row, (values, units) in enumerate(zip(quantiles, stock, strict=True)):
+            chance[row] = _beyond(values, float(units))
+        none_left = stock <= 0
+        return np.where(none_left, (means > 0).astype(np.float64), chance)
+
+
+def reorder(
+    position: pl.DataFrame,
+    forecast: pl.DataFrame,
+    cumulative: pl.DataFrame,
+    *,
+    lead_time_days: float,
+    review_days: float = 1.0,
+    service_level: float = 0.95,
+    now_date: date,
+) -> pl.DataFrame:
+    """One row per row of `position` (a SKU on a channel): its columns and those of RESULT_SCHEMA, in units and days.
+
+    `position`: `series_id`, `available`, and optionally `inbound`, `inbound_days` (until it arrives; default half
+    the lead time), `lead_time_days`, `service_level`, `pack_size`, `min_order_quantity`. `forecast`: forecast rows
+    (the ensemble is used where there are several models). `cumulative`: as `ForecastResult.cumulative`.
+    A series without a forecast gets nulls. `order_quantity` is 0 while stock and inbound are above the reorder point.
+    `order_by_date` is the last day an order keeps the service level, null when beyond a year.
+    """
+    if not 0.5 <= service_level < 1:
+        raise ValueError(f"service_level must be from 0.5 to under 1, not {service_level}")
+    if lead_time_days <= 0 or review_days < 0:
+        raise ValueError("lead_time_days must be positive and review_days not negative")
+    known = position.filter(pl.col("series_id").is_in(cumulative["series_id"].unique().to_list()))
+    if known.is_empty():
+        return position.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in RESULT_SCHEMA.items())
+    demand = _demand(known["series_id"].to_list(), cumulative)
+    stock = _number(known, "available", 0.0)
+    inbound = _number(known, "inbound", 0.0)
+    lead = _number(known, "lead_time_days", lead_time_days)
+    wanted = _number(known, "service_level", service_level)
+    arrives = _number(known, "inbound_days", np.nan)
+    arrives = np.where(np.isnan(arrives), np.ceil(lead / 2), arrives)
+    protected = lead + review_days
+    point = np.empty(len(lead))
+    for level in np.unique(wanted):
+        rows = wanted == level
+        point[rows] = demand.quantile(protected, float(level))[rows]
+    point = np.ceil(point - 1e-9)
+    _, protected_mean = demand.at(protected)
+    on_hand_or_coming = stock + inbound
+    mean_daily = _mean_daily(known["series_id"].to_list(), forecast)
+    up_to = point + np.ceil(mean_daily * max(review_days, 1.0))
+    missing = np.where(on_hand_or_coming <= point, np.maximum(up_to - on_hand_or_coming, 0.0), 0.0)
+    missing = np.where(mean_daily > 0, missing, 0.0)
+    quantity = _in_packs(missing, _number(known, "pack_size", 1.0), _number(known, "min_order_quantity", 0.0))
+    cover = _days_until(demand, on_hand_or_coming, mean_daily)
+    until_point = _days_until(demand, on_hand_or_coming - point, mean_daily, median=False)
+    chances = {
+        window: _chance(demand, np.full(len(lead), float(window)), stock, inbound, arrives)
+        for window in WINDOWS
+    }
+    result = known.with_columns(
+        mean_daily=pl.Series(mean_daily),
+        safety_stock=pl.Series(np.maximum(point - protected_mean, 0.0)),
+        reorder_point=pl.Series(point),
+        order_quantity=pl.Series(quantity),
+        order_by_date=_dates(now_date, until_point, 365),
+        days_of_cover=pl.Series(cover).fill_nan(None),
+        stockout_date=_dates(now_date, cover, LONGEST_COVER),
+        p_stockout_lead_time=pl.Series(_chance(demand, lead, stock, inbound, arrives)),
+        p_stockout_7d=pl.Series(chances[7]),
+        p_stockout_14d=pl.Series(np.maximum(chances[14], chances[7])),
+        p_stockout_30d=pl.Series(np.maximum.reduce([chances[7], chances[14], chances[30]])),
+    )
+    unknown = position.filter(~pl.col("series_id").is_in(known["series_id"].to_list()))
+    return pl.concat([result, unknown], how="diagonal")
+
+
+def _demand(ids: list[str], cumulative: pl.DataFrame) -> _Demand:
+    leads = np.array(sorted(cumulative["lead_days"].unique().to_list()))
+    ordered = pl.DataFrame({"series_id": ids}).with_row_index("_item").join(
+        cumulative, on="series_id", how="left"
+    ).sort("_item", "lead_days")  # fmt: skip
+    names = [column(chance) for chance in CHANCES]
+    values = ordered.select(names).to_numpy().reshape(len(ids), len(leads), len(names))
+    means = ordered["mean"].to_numpy().reshape(len(ids), len(leads))
+    nothing = np.zeros((len(ids), 1, len(names)))
+    return _Demand(
+        leads=np.concatenate([[0], leads]),
+        quantiles=np.concatenate([nothing, values], axis=1),
+        means=np.concatenate([nothing[:, :, 0], means], axis=1),
+    )
+
+
+def _number(frame: pl.DataFrame, name: str, default: float) -> Floats:
+    if name not in frame.columns:
+        return np.full(frame.height, default)
+    filled = frame[name].cast(pl.Float64).fill_null(default)
+    values: Floats = filled.to_numpy().copy()
+    return values
+
+
+def _mean_daily(ids: list[str], forecast: pl.DataFrame) -> Floats:
+    """Mean units a day over the next four weeks of the forecast."""
+    rows = forecast
+    if "model" in forecast.columns and "ensemble" in forecast["model"].unique().to_list():
+        rows = forecast.filter(pl.col("model") == "ensemble")
+    means = rows.sort("date").group_by("series_id").agg(mean=pl.col("yhat").head(28).mean())
+    joined = pl.DataFrame({"series_id": ids}).join(means, on="series_id", how="left", maintain_order="left")
+    values: Floats = joined["mean"].fill_null(0.0).to_numpy().copy()
+    return values
+
+
+def _chance(demand: _Demand, window: Floats, stock: Floats, inbound: Floats, arrives: Floats) -> Floats:
+    """Chance to run out within the window: before what is coming arrives, or after."""
+    before = demand.exceeds(np.minimum(window, np.maximum(arrives, 1e-6)), stock)
+    after = demand.exceeds(window, stock + inbound)
+    return np.where(
+        (inbound > 0) & (arrives < window), np.maximum(before, after), demand.exceeds(window, stock)
+    )
+
+
+def _beyond(quantiles: Floats, units: float) -> float:
+    """1 - distribution function at `units`, from quantiles; a geometric tail above the last."""
+    last = float(quantiles[-1])
+    if units > last:
+        middle = float(quantiles[len(quantiles) // 2])
+        return float((1 - CHANCES[-1]) * np.exp(-(units - last) / max((last - middle) / 2.5, 1e-6)))
+    grid = np.concatenate([[0.0], quantiles])
+    chances = np.concatenate([[0.0], CHANCES])
+    at = int(np.searchsorted(grid, units, side="left"))
+    at = min(max(at, 1), len(grid) - 1)
+    width = grid[at] - grid[at - 1]
+    share = (units - grid[at - 1]) / width if width > 0 else 1.0
+    return float(1 - (chances[at - 1] + share * (chances[at] - chances[at - 1])))
+
+
+def _days_until(demand: _Demand, units: Floats, mean_daily: Floats, *, median: bool = True) -> Floats:
+    """Days until summed demand (median, or mean) has taken `units`; NaN when it never does, 0 when it has."""
+    middle = CHANCES.index(0.50)
+    days = np.full(len(units), np.nan)
+    for row, wanted in enumerate(units):
+        path = demand.quantiles[row, :, middle] if median else demand.means[row]
+        # the median of rare demand stays 0 for weeks although it does sell: the mean decides there
+        path = demand.means[row] if path[-1] <= 0 else path
+        if wanted <= 0:
+            days[row] = 0.0 if mean_daily[row] > 0 else np.nan
+        elif path[-1] > wanted:
+            days[row] = float(np.interp(wanted, np.maximum.accumulate(path), demand.leads))
+        elif path[-1] > 0:
+            days[row] = min(demand.leads[-1] * wanted / path[-1], LONGEST_COVER)
+    return days
+
+
+def _in_packs(missing: Floats, pack: Floats, least: Floats) -> Floats:
+    whole = np.maximum(pack, 1.0)
+    asked = np.where(missing > 0, np.maximum(missing, least), 0.0)
+    value: Floats = np.maximum(np.ceil(asked / whole - 1e-9), 0.0) * whole
+    return value
+
+
+def _dates(now: date, days: Floats, most: float) -> pl.Series:
+    return pl.Series(
+        [now + timedelta(days=int(value)) if np.isfinite(value) and value < most else None for value in days],
+        dtype=pl.Date,
+    )
