@@ -3,9 +3,10 @@
 from starlette.routing import BaseRoute
 
 from connectors.sandbox.amazon_catalog import FbaInventory, catalog, listings
-from connectors.sandbox.amazon_finances import order_metrics, participations, transactions
+from connectors.sandbox.amazon_finances import Finances, order_metrics, participations
 from connectors.sandbox.amazon_gate import routes_of, token_route
 from connectors.sandbox.amazon_orders import one, search
+from connectors.sandbox.amazon_refunds import RefundIndex
 from connectors.sandbox.amazon_reports import Reports
 from connectors.sandbox.state import SandboxState
 
@@ -14,7 +15,8 @@ _REPORTS = "/reports/2021-06-30"
 
 def routes(state: SandboxState) -> list[BaseRoute]:
     """Every route of the platform, over `state`."""
-    reports, stock = Reports(state), FbaInventory(state)
+    index = RefundIndex(state.world)
+    reports, finances, stock = Reports(state, index), Finances(index), FbaInventory(state)
     table = [
         ("GET", "/orders/2026-01-01/orders", "searchOrders", 0.0056, 20, search),
         ("GET", "/orders/2026-01-01/orders/{order_id}", "getOrder", 0.5, 30, one),
@@ -24,7 +26,7 @@ def routes(state: SandboxState) -> list[BaseRoute]:
         ("GET", "/fba/inventory/v1/summaries", "getInventorySummaries", 2.0, 2, stock.summaries),
         ("GET", "/listings/2021-08-01/items/{seller_id}", "searchListingsItems", 5.0, 5, listings),
         ("GET", "/catalog/2022-04-01/items", "searchCatalogItems", 2.0, 2, catalog),
-        ("GET", "/finances/2024-06-19/transactions", "listTransactions", 0.5, 10, transactions),
+        ("GET", "/finances/2024-06-19/transactions", "listTransactions", 0.5, 10, finances.transactions),
         ("GET", "/sales/v1/orderMetrics", "getOrderMetrics", 0.5, 15, order_metrics),
         (
             "GET",

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.amazon.marketplaces import MARKETPLACES
 from connectors.sandbox.amazon_gate import TOO_FRESH, Ask, amount, bend, invalid, iso, page_token, read_token
 from connectors.sandbox.amazon_orders import asin, order_id
+from connectors.sandbox.amazon_refunds import RefundIndex
 from connectors.sandbox.world import Market, Order, Refund, RefundLine
 
 PAGE = 100
@@ -19,52 +20,54 @@ _FEE = Decimal("0.15")
 _ZERO = Decimal(0)
 
 
-def transactions(ask: Ask) -> dict[str, Any]:
-    """`GET /finances/2024-06-19/transactions`: refunds, the only transactions the sandbox's world has."""
-    after, before = ask.instant("postedAfter", settled=True), ask.instant("postedBefore", settled=True)
-    if after is None:
-        raise invalid("postedAfter is required.")
-    fingerprint = ask.fingerprint(["nextToken"])
-    token = None
-    if (given := ask.param("nextToken")) is not None:
-        token = read_token(given, "nextToken")
-        if token.get("query") != fingerprint:
-            raise invalid("nextToken: all parameters must be those of the request that gave the token.")
-    before = before or (datetime.fromisoformat(token["until"]) if token else ask.now - TOO_FRESH)
-    if before <= after:
-        raise invalid("postedBefore must be later than postedAfter.")
-    asked = ask.param("marketplaceId")
-    markets = [m for m in ask.state.markets("amazon") if asked is None or m.external_id == asked]
-    posted = _refunds(ask, markets, after, before) if before - after <= SPAN else []
-    seen = (datetime.fromisoformat(token["at"]), token["id"]) if token else None
-    waiting = [entry for entry in posted if seen is None or (entry[0], entry[1]) > seen]
-    if ask.fault is not None and ask.fault.kind == "repeat":
-        waiting = posted
-    chosen = waiting[:PAGE]
-    payload: dict[str, Any] = {"transactions": bend([entry[2] for entry in chosen], ask.fault)}
-    if len(waiting) > PAGE:
-        at, identity, _ = chosen[-1]
-        payload["nextToken"] = page_token(
-            at=at.isoformat(), id=identity, until=before.isoformat(), query=fingerprint
-        )
-    return {"payload": payload}
+class Finances:
+    """`/finances/2024-06-19/transactions`: refunds, the only transactions the sandbox's world has."""
 
+    def __init__(self, index: RefundIndex) -> None:
+        self._index = index
 
-def _refunds(
-    ask: Ask, markets: list[Market], after: datetime, before: datetime
-) -> list[tuple[datetime, str, dict[str, Any]]]:
-    found = []
-    world = ask.state.world
-    for market in markets:
-        # A refund changes its order, so the order's clock is at or behind it.
-        numbers = list(world.orders_between(market.channel, ask.now, updated_since=after))
-        for start in range(0, len(numbers), _CHUNK):
-            for order in world.orders(numbers[start : start + _CHUNK], ask.now):
-                for refund in order.refunds:
-                    if after <= refund.at < before:
-                        record = _refund(order, refund, market)
-                        found.append((refund.at, record["transactionId"], record))
-    return sorted(found, key=lambda entry: entry[:2])
+    def transactions(self, ask: Ask) -> dict[str, Any]:
+        after, before = ask.instant("postedAfter", settled=True), ask.instant("postedBefore", settled=True)
+        if after is None:
+            raise invalid("postedAfter is required.")
+        fingerprint = ask.fingerprint(["nextToken"])
+        token = None
+        if (given := ask.param("nextToken")) is not None:
+            token = read_token(given, "nextToken")
+            if token.get("query") != fingerprint:
+                raise invalid("nextToken: all parameters must be those of the request that gave the token.")
+        before = before or (datetime.fromisoformat(token["until"]) if token else ask.now - TOO_FRESH)
+        if before <= after:
+            raise invalid("postedBefore must be later than postedAfter.")
+        posted = self._posted(ask, after, before) if before - after <= SPAN else []
+        seen = (datetime.fromisoformat(token["at"]), token["number"], token["refund"]) if token else None
+        waiting = [entry for entry in posted if seen is None or entry[0] > seen]
+        if ask.fault is not None and ask.fault.kind == "repeat":
+            waiting = posted
+        chosen = waiting[:PAGE]
+        by_market: dict[tuple[datetime, int, int], dict[str, Any]] = {}
+        for market in {entry[1].channel: entry[1] for entry in chosen}.values():
+            entries = [entry for entry, place in chosen if place is market]
+            for (order, refund), entry in zip(self._index.refunds(entries, ask.now), entries, strict=True):
+                by_market[entry] = _refund(order, refund, market)
+        payload: dict[str, Any] = {"transactions": bend([by_market[entry] for entry, _ in chosen], ask.fault)}
+        if len(waiting) > PAGE:
+            at, number, refund_number = chosen[-1][0]
+            where = {"at": at.isoformat(), "number": number, "refund": refund_number}
+            payload["nextToken"] = page_token(**where, until=before.isoformat(), query=fingerprint)
+        return {"payload": payload}
+
+    def _posted(
+        self, ask: Ask, after: datetime, before: datetime
+    ) -> list[tuple[tuple[datetime, int, int], Market]]:
+        asked = ask.param("marketplaceId")
+        found = [
+            (entry, market)
+            for market in ask.state.markets("amazon")
+            if asked is None or market.external_id == asked
+            for entry in self._index.between(market.channel, after, before, ask.now)
+        ]
+        return sorted(found, key=lambda pair: pair[0])
 
 
 def _refund(order: Order, refund: Refund, market: Market) -> dict[str, Any]:

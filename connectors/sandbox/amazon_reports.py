@@ -16,8 +16,9 @@ from starlette.routing import Route
 
 from connectors.sandbox.amazon_gate import ApiError, Ask, bend, invalid, iso
 from connectors.sandbox.amazon_orders import REPORT_HEADER, asin, order_id, report_lines, report_numbers
+from connectors.sandbox.amazon_refunds import RefundIndex
 from connectors.sandbox.state import SandboxState
-from connectors.sandbox.world import Market, Order
+from connectors.sandbox.world import Market, Order, Refund
 
 ALL_ORDERS = "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL"
 FBA_RETURNS = "GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA"
@@ -61,8 +62,10 @@ class _Report:
 class Reports:
     """The reports endpoints over one running sandbox."""
 
-    def __init__(self, state: SandboxState, clock: Callable[[], float] = time.monotonic) -> None:
-        self._state, self._clock = state, clock
+    def __init__(
+        self, state: SandboxState, index: RefundIndex, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._state, self._index, self._clock = state, index, clock
         self._reports: dict[str, _Report] = {}
         self._links: dict[str, str] = {}
         self._numbers = itertools.count(50_000_000_001)
@@ -198,13 +201,12 @@ class Reports:
                 yield from self._return_lines(market, report)
 
     def _return_lines(self, market: Market, report: _Report) -> Iterator[str]:
-        world, now = self._state.world, report.made_at
         wanted = "marketplace" if report.wish.reportType == FBA_RETURNS else "merchant"
-        numbers = list(world.orders_between(market.channel, now, updated_since=report.since))
-        for start in range(0, len(numbers), 1000):
-            for order in world.orders(numbers[start : start + 1000], now):
-                if order.fulfilled_by == wanted:
-                    yield from _returned(order, report.since, report.until, wanted)
+        entries = self._index.between(market.channel, report.since, report.until, report.made_at)
+        for start in range(0, len(entries), 1000):
+            for order, refund in self._index.refunds(entries[start : start + 1000], report.made_at):
+                if order.fulfilled_by == wanted and refund.is_return:
+                    yield from _returned(order, refund, wanted)
 
     def _listing_lines(self, market: Market, now: datetime) -> Iterator[str]:
         own = {
@@ -232,31 +234,28 @@ class Reports:
             )
 
 
-def _returned(order: Order, since: datetime, until: datetime, by: str) -> Iterator[str]:
-    """Lines of goods that came back within the span: one a unit from Amazon, one a line from the merchant."""
+def _returned(order: Order, refund: Refund, by: str) -> Iterator[str]:
+    """Lines of goods that came back: one a unit from Amazon, one a line from the merchant."""
     by_number = {line.number: line for line in order.lines}
-    for refund in order.refunds:
-        if not refund.is_return or not since <= refund.at < until:
+    at = refund.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    for part in refund.lines:
+        line = by_number[part.line_number]
+        sku, title, identity = line.sku or "", line.title.replace("\t", " "), asin(line.product_number)
+        if by == "merchant":
+            fields = [
+                order_id(order.number),
+                at,
+                at,
+                "Completed",
+                f"RMA{order.number}-{refund.number}-{line.number}",
+            ]
+            fields += [order.currency, identity, sku, title, str(part.quantity), "CR-UNWANTED_ITEM", at]
+            yield "\t".join([*fields, str(line.quantity)]) + "\n"
             continue
-        at = refund.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
-        for part in refund.lines:
-            line = by_number[part.line_number]
-            sku, title, identity = line.sku or "", line.title.replace("\t", " "), asin(line.product_number)
-            if by == "merchant":
-                fields = [
-                    order_id(order.number),
-                    at,
-                    at,
-                    "Completed",
-                    f"RMA{order.number}-{refund.number}-{line.number}",
-                ]
-                fields += [order.currency, identity, sku, title, str(part.quantity), "CR-UNWANTED_ITEM", at]
-                yield "\t".join([*fields, str(line.quantity)]) + "\n"
-                continue
-            for unit in range(part.quantity):
-                plate = f"LPN{order.number:08d}{refund.number:02d}{line.number:02d}{unit:03d}"
-                fields = [at, order_id(order.number), sku, identity, identity, title, "1", "PHX7", "SELLABLE"]
-                yield "\t".join([*fields, "UNWANTED_ITEM", "Unit returned to inventory", plate, ""]) + "\n"
+        for unit in range(part.quantity):
+            plate = f"LPN{order.number:08d}{refund.number:02d}{line.number:02d}{unit:03d}"
+            fields = [at, order_id(order.number), sku, identity, identity, title, "1", "PHX7", "SELLABLE"]
+            yield "\t".join([*fields, "UNWANTED_ITEM", "Unit returned to inventory", plate, ""]) + "\n"
 
 
 def _packed(lines: Iterator[str], charset: str) -> Iterator[bytes]:
