@@ -6,7 +6,7 @@ whole, straight into structs; only when that fails is it taken apart record by r
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -20,6 +20,7 @@ from connectors.shopify.shapes import Connection
 from connectors.shopify.sheets import BadValueError, Sheet
 
 T = TypeVar("T")
+R = TypeVar("R", contravariant=True)  # what a book takes
 Form = Literal["connection", "list", "one", "jsonl"]
 # A child line's own id, wherever its query put it; "[^{}]*" keeps nested objects out.
 _PARENT = re.compile(rb'"__parentId"\s*:\s*"([^"]*)"')
@@ -30,15 +31,21 @@ _raw_connection = msgspec.json.Decoder(Connection[msgspec.Raw])
 _loose = msgspec.json.Decoder(float_hook=str)  # a number keeps its own text, so no amount passes a float
 _WRAPPERS = ("data", "payload", "body", "node", "shop", "object", "result")
 
-_UNREADABLE = (msgspec.MsgspecError, BadValueError, CanonicalError, pl.exceptions.PolarsError, ArithmeticError)
+_UNREADABLE = (
+    msgspec.MsgspecError,
+    BadValueError,
+    CanonicalError,
+    pl.exceptions.PolarsError,
+    ArithmeticError,
+)
 
 
-class Book(Protocol[T]):
+class Book(Protocol[R]):
     """What a page's records are written into: the frames of one resource."""
 
     notes: dict[str, None]
 
-    def add(self, record: T, /) -> None:
+    def add(self, record: R, /) -> None:
         """Append the rows of one record. Raises BadValueError."""
 
     def sheets(self) -> tuple[Sheet, ...]:
@@ -203,16 +210,19 @@ def _decode(kind: Kind[T], part: Part) -> list[T]:
     if part.form == "jsonl":
         return _decode_lines(kind, part.raw)
     if part.form == "connection":
-        return _decoder(kind.shape, "connection").decode(part.raw).items()
+        page: Connection[T] = _decoder(kind.shape, "connection").decode(part.raw)
+        return page.items()
     raw = part.raw if part.form == "list" else b"[" + part.raw + b"]"
     if part.rest and kind.from_rest is not None:
         return [kind.from_rest(record) for record in _decoder(kind.rest_shape, "list").decode(raw)]
-    return _decoder(kind.shape, "list").decode(raw)
+    records: list[T] = _decoder(kind.shape, "list").decode(raw)
+    return records
 
 
 @cache
-def _decoder(shape: Any, form: Literal["connection", "list"]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(Connection[shape] if form == "connection" else list[shape])
+def _decoder(shape: Hashable, form: Literal["connection", "list"]) -> msgspec.json.Decoder[Any]:
+    kind: Any = shape
+    return msgspec.json.Decoder(Connection[kind] if form == "connection" else list[kind])
 
 
 def _decode_lines(kind: Kind[T], body: bytes) -> list[T]:
@@ -222,7 +232,7 @@ def _decode_lines(kind: Kind[T], body: bytes) -> list[T]:
     raw = b"[" + b",".join(root for root, _ in grouped) + b"]"
     if _is_rest(_keys(grouped[0][0])) and kind.from_rest is not None:
         return [kind.from_rest(record) for record in _decoder(kind.rest_shape, "list").decode(raw)]
-    records = _decoder(kind.shape, "list").decode(raw)
+    records: list[T] = _decoder(kind.shape, "list").decode(raw)
     for record, (_, children) in zip(records, grouped, strict=True):
         if children:
             kind.attach(record, children)
@@ -278,7 +288,9 @@ def _records(part: Part) -> Iterator[tuple[bytes, list[bytes]]]:
                 if (parent := _PARENT.search(line)) is None or parent[1] in whole
             ]
             yield from _grouped(b"\n".join(kept))
-            lost = [line for line in part.raw.splitlines() if (p := _PARENT.search(line)) and p[1] not in whole]
+            lost = [
+                line for line in part.raw.splitlines() if (p := _PARENT.search(line)) and p[1] not in whole
+            ]
             yield from ((line, []) for line in lost)
         return
     if part.form == "one":

@@ -38,7 +38,9 @@ def _kind_of(kinds: tuple[Kind[Any], ...], body: bytes) -> Kind[Any]:
     for kind in kinds[1:]:
         if f"gid://shopify/{_GID[kind.shape.__name__]}/".encode() in body[:200]:
             return kind
-        if any(f'"{name}"'.encode() in body[:400] for name in (*kind.plural, *kind.singular)) and _holds(kind, body):
+        if any(f'"{name}"'.encode() in body[:400] for name in (*kind.plural, *kind.singular)) and _holds(
+            kind, body
+        ):
             return kind
     return kinds[0]
 

@@ -121,7 +121,9 @@ class InventoryBook:
                 _summed(told, ("incoming",)),
                 _summed(told, ("on_hand",)),
                 _summed(told, _UNAVAILABLE),
-                _latest(*(quantity.updated_at for quantity in told.values())) or level.updated_at or item.updated_at,
+                _latest(*(quantity.updated_at for quantity in told.values()))
+                or level.updated_at
+                or item.updated_at,
             )
         )
 
@@ -153,7 +155,9 @@ def _category(product: ProductOf | None) -> str | None:
     if product is None:
         return None
     taxonomy = product.category
-    return (_text(taxonomy.full_name) or _text(taxonomy.name) if taxonomy else None) or _text(product.product_type)
+    return (_text(taxonomy.full_name) or _text(taxonomy.name) if taxonomy else None) or _text(
+        product.product_type
+    )
 
 
 def _text(value: Id | None) -> str | None:

@@ -153,9 +153,9 @@ class OrderBook:
             rows: list[tuple[str | None, int, Decimal, Decimal]] = [
                 (line_id, *given) for line_id, given in lines.items()
             ]
-            for line_id, (units, money, net) in lines.items():
-                so_far = by_line.get(line_id, (0, Decimal(0), Decimal(0)))
-                by_line[line_id] = (so_far[0] + units, so_far[1] + money, so_far[2] + net)
+            for known_line, given in lines.items():
+                so_far = by_line.get(known_line, (0, Decimal(0), Decimal(0)))
+                by_line[known_line] = (so_far[0] + given[0], so_far[1] + given[1], so_far[2] + given[2])
             beyond = _refund_total(refund, lines) - sum((money for _, money, _ in lines.values()), Decimal(0))
             if beyond > 0:
                 rows.append((None, 0, beyond, Decimal(0)))
@@ -250,7 +250,9 @@ def _discount(order: Order) -> str | None:
     stated = amount(order.total_discounts_set, order.total_discounts)
     if stated is not None or order.line_items is None or order.line_items.is_partial:
         return stated
-    return total((_line_discount(line, _prices(line)[1]) for line in order.line_items.items()), "discountAllocations")
+    return total(
+        (_line_discount(line, _prices(line)[1]) for line in order.line_items.items()), "discountAllocations"
+    )
 
 
 def _shipping(order: Order) -> str | None:
@@ -273,7 +275,9 @@ def _prices(line: LineItem) -> tuple[str | None, str | None]:
 
 def _line_discount(line: LineItem, whole: str | None) -> str | None:
     if line.discount_allocations:
-        return total((amount(a.allocated_amount_set) for a in line.discount_allocations), "discountAllocations")
+        return total(
+            (amount(a.allocated_amount_set) for a in line.discount_allocations), "discountAllocations"
+        )
     stated = amount(line.total_discount_set)
     after = amount(line.discounted_total_set, line.discounted_total)
     if stated is None and after is not None and whole is not None and line.discount_allocations is None:

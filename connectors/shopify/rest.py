@@ -4,8 +4,6 @@ Ids are numbers, names are in snake case, amounts are text in the shop's currenc
 amount a second time as a `*_set` with the buyer's currency beside it.
 """
 
-# ruff: noqa: TC003 -- msgspec resolves the annotations when it decodes
-
 from decimal import Decimal
 from typing import TypeVar
 
@@ -16,8 +14,8 @@ from connectors.shopify.shapes import (
     Address,
     Allocation,
     Amount,
-    Checkout,
     CartLine,
+    Checkout,
     Connection,
     Id,
     InventoryItem,
@@ -38,7 +36,6 @@ from connectors.shopify.shapes import (
     TaxLine,
     Variant,
 )
-
 
 T = TypeVar("T")
 
@@ -241,7 +238,9 @@ def order(raw: RestOrder) -> Order:
             [ShippingLine(_bag(line.price_set, line.price, code)) for line in raw.shipping_lines or ()],
             raw.shipping_lines,
         ),
-        line_items=_connection([_line(line, n, code) for n, line in enumerate(raw.line_items or ())], raw.line_items),
+        line_items=_connection(
+            [_line(line, n, code) for n, line in enumerate(raw.line_items or ())], raw.line_items
+        ),
         refunds=None if raw.refunds is None else [_refund(refund, code) for refund in raw.refunds],
     )
 
@@ -277,7 +276,10 @@ def inventory_level(raw: RestLevel) -> InventoryItem:
     """The GraphQL shape of a REST inventory level: an item with one level. REST does not say its SKU."""
     quantities = [] if raw.available is None else [Quantity("available", raw.available, raw.updated_at)]
     level = Level(
-        id=raw.location_id, updated_at=raw.updated_at, location=Location(raw.location_id), quantities=quantities
+        id=raw.location_id,
+        updated_at=raw.updated_at,
+        location=Location(raw.location_id),
+        quantities=quantities,
     )
     return InventoryItem(id=raw.inventory_item_id, sku=raw.sku, inventory_levels=Connection(nodes=[level]))
 
@@ -399,7 +401,10 @@ def _address(raw: RestAddress | None) -> Address | None:
     if raw is None:
         return None
     return Address(
-        country_code=raw.country_code, country=raw.country, province_code=raw.province_code, province=raw.province
+        country_code=raw.country_code,
+        country=raw.country,
+        province_code=raw.province_code,
+        province=raw.province,
     )
 
 

@@ -5,8 +5,6 @@ text until Polars parses whole columns of them at once, which is some fifty time
 Names are Shopify's own in snake case; `msgspec` reads the camel-cased ones.
 """
 
-# ruff: noqa: TC003 -- msgspec resolves the annotations when it decodes
-
 from typing import Generic, TypeVar
 
 import msgspec

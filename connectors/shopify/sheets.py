@@ -46,7 +46,10 @@ class Sheet:
         raw = {column: pl.String() if kind in {MONEY, INSTANT} else kind for column, kind in schema.items()}
         values = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.columns)
         frame = pl.DataFrame(
-            [pl.Series(name, column, dtype=raw[name], strict=True) for name, column in zip(raw, values, strict=True)]
+            [
+                pl.Series(name, column, dtype=raw[name], strict=True)
+                for name, column in zip(raw, values, strict=True)
+            ]
         )
         return frame.select(_parsed(column, kind) for column, kind in schema.items())
 
