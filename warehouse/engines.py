@@ -86,7 +86,7 @@ def clickhouse_url(url: str) -> URL:
 def clickhouse(url: str, **options: Any) -> Client:
     """A ClickHouse client; instants come back aware. Accepts `http(s)://user:pw@host:port/db` and the like."""
     parsed = clickhouse_url(url)
-    settings: dict[str, Any] = {"tz_mode": "aware", "autogenerate_session_id": False, **options}
+    settings: dict[str, Any] = {"tz_mode": "aware", **options}
     if parsed.query.get("interface") == "chdb":
         return clickhouse_connect.get_client(interface="chdb", path=parsed.query["path"], **settings)
     return clickhouse_connect.get_client(
@@ -98,5 +98,6 @@ def clickhouse(url: str, **options: Any) -> Client:
         secure=parsed.query.get("secure") == "true",
         connect_timeout=10,
         send_receive_timeout=600,
+        autogenerate_session_id=False,  # one client may serve several threads
         **settings,
     )

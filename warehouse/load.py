@@ -49,6 +49,7 @@ class Staging:
         self.load_id = load_id
         self.rows: dict[str, int] = {}
         self.rejected: list[RejectedRecord] = []
+        self.is_tangled = False  # some page held a thing twice, or a line without its parent
         self._engine = engine
         self._name = session_name(account, resource, load_id)
         self._connection: Connection | None = None
@@ -92,7 +93,9 @@ class Staging:
             frame = frames.get(name)
             if frame is not None and not frame.is_empty():
                 parent = frames.get(tables.PARENTS[name][0]) if name in tables.PARENTS else None
-                self._copy(name, _with_seq(_conform(frame, name), name, self._page, parent))
+                frame = _conform(frame, name)
+                self.is_tangled = self.is_tangled or _is_tangled(frame, name, parent)
+                self._copy(name, _with_seq(frame, name, self._page, parent))
         unknown = frames.keys() - tables.COLUMNS.keys()
         if unknown:
             raise StagingError(f"no staging table for {sorted(unknown)}")
@@ -105,6 +108,7 @@ class Staging:
         for name, rows in self.rows.items():
             table = tables.table(self.load_id, name)
             found = connection.scalar(text(f"SELECT count(*) FROM {table}"))  # noqa: S608
+            connection.execute(text(f"ANALYZE {table}"))
             if found != rows:
                 raise StagingLostError(f"{table} holds {found} rows of {rows} staged; stage the window again")
 
@@ -211,6 +215,19 @@ def _conform(frame: pl.DataFrame, name: str) -> pl.DataFrame:
         missing, extra = wanted.keys() - set(frame.columns), set(frame.columns) - wanted.keys()
         raise StagingError(f"{name}: missing columns {sorted(missing)}, unknown columns {sorted(extra)}")
     return frame.select(*wanted)
+
+
+def _is_tangled(frame: pl.DataFrame, name: str, parent: pl.DataFrame | None) -> bool:
+    """Whether lines of this page cannot simply be taken together with the orders of this page."""
+    keys = list(tables.KEYS[name])
+    if name in _PARENT_FRAMES:
+        return bool(frame.select(keys).is_duplicated().any())
+    if name not in tables.PARENTS:
+        return False
+    if parent is None or bool(frame.select(keys).is_duplicated().any()):
+        return True
+    own = frame.select(pl.col(keys[0]), pl.col(tables.PARENTS[name][1]).alias("external_id"))
+    return not own.join(parent, on=["channel", "external_id"], how="anti").is_empty()
 
 
 def _with_seq(frame: pl.DataFrame, name: str, page: int, parent: pl.DataFrame | None) -> pl.DataFrame:

@@ -21,6 +21,13 @@ _REFERENCES: Mapping[str, str] = {
 }
 
 
+_ONLY = {"distinct": "", "order": ""}
+_NEWEST = {
+    "distinct": "DISTINCT ON (s.channel, s.external_id)",
+    "order": "ORDER BY s.channel, s.external_id, s.source_updated_at DESC, s.seq DESC",
+}
+
+
 class ConcurrentWriteError(WarehouseError):
     """Somebody wrote past the channel's lock: nothing was written; stage and merge again."""
 
@@ -95,10 +102,11 @@ class Steps:
         refunded = self._refunds()
         has_orders = self._staging.has("orders")
         if has_orders:
-            self._run("orders_collect")
+            tangled = self._is_tangled()
+            self._run("orders_collect", **(_NEWEST if tangled else _ONLY))
             self._analyze("t_orders")
             self._orders()
-            touched |= self._items()
+            touched |= self._items(tangled)
             touched |= self._ids("SELECT order_id FROM t_orders WHERE action IN ('new', 'changed')")
         if refunded:
             orders = self._ids(
@@ -129,10 +137,18 @@ class Steps:
         self._written("refunds", "refunds", (bool(row.inserted) for row in rows))
         return {(int(row.channel_id), str(row.order_external_id)) for row in rows}
 
-    def _items(self) -> set[int]:
+    def _is_tangled(self) -> bool:
+        """Whether any order was staged more than once, or any line apart from its order."""
+        table = tables.table(self._staging.load_id, "orders")
+        twice = f"SELECT 1 FROM {table} GROUP BY channel, external_id HAVING count(*) > 1"  # noqa: S608
+        return self._staging.is_tangled or bool(
+            self._connection.scalar(text(f"SELECT EXISTS ({twice})"))  # noqa: S608
+        )
+
+    def _items(self, tangled: bool) -> set[int]:
         if not self._staging.has("order_items"):
             return set()
-        self._run("items_collect")
+        self._run("items_collect", lines=sql.read("items_lines_tangled" if tangled else "items_lines"))
         self._analyze("t_items")
         actions = self._actions("t_items")
         wanted = actions.get("new", 0) + actions.get("changed", 0)
@@ -207,9 +223,12 @@ class Steps:
         self._count(table, "updated", len(flags) - sum(flags))
         self._count(frame, "written", len(flags))
 
-    def _run(self, name: str, *, references: str = "", line_sales: str = "", **values: Any) -> CursorResult[Any]:
-        statement = sql.read(name).replace("{load}", self._staging.load_id)
-        statement = statement.replace("{references}", references).replace("{line_sales}", line_sales)
+    def _run(self, name: str, **values: Any) -> CursorResult[Any]:
+        """Execute statement `name`; values that its text names in braces are put in as text (all are ours)."""
+        statement = sql.read(name)
+        for part in [part for part in values if "{%s}" % part in statement]:  # noqa: UP031
+            statement = statement.replace("{%s}" % part, values.pop(part))  # noqa: UP031
+        statement = statement.replace("{load}", self._staging.load_id)
         return self._connection.execute(text(statement), {**self._values, **values})
 
     def _execute(self, statement: str, **values: Any) -> CursorResult[Any]:

@@ -1,34 +1,9 @@
--- The lines of the chosen version of each order: those of its own page, else the newest page that has any.
+-- Lines beside what core has, and what to do about them. {lines}: how lines are matched to orders.
 CREATE TEMP TABLE t_items ON COMMIT DROP AS
 WITH parents AS (
     SELECT order_id, channel_id, channel, external_id, seq FROM t_orders WHERE action <> 'older'
 ),
-bare AS (  -- orders whose page brought no lines
-    SELECT p.*
-    FROM parents p
-    WHERE NOT EXISTS (
-        SELECT FROM staging."{load}__order_items" i
-        WHERE i.channel = p.channel AND i.order_external_id = p.external_id AND i.seq = p.seq
-    )
-),
-elsewhere AS (
-    SELECT b.order_id, b.channel_id, b.channel, b.external_id, max(i.seq) AS seq
-    FROM bare b
-    JOIN staging."{load}__order_items" i ON i.channel = b.channel AND i.order_external_id = b.external_id
-    GROUP BY b.order_id, b.channel_id, b.channel, b.external_id
-),
-chosen AS (
-    SELECT order_id, channel_id, channel, external_id, seq FROM parents
-    UNION ALL
-    SELECT order_id, channel_id, channel, external_id, seq FROM elsewhere
-),
-lines AS (
-    SELECT DISTINCT ON (h.order_id, i.line_id COLLATE "C") h.order_id, h.channel_id, i.*
-    FROM chosen h
-    JOIN staging."{load}__order_items" i
-      ON i.channel = h.channel AND i.order_external_id = h.external_id AND i.seq = h.seq
-    ORDER BY h.order_id, i.line_id COLLATE "C", i.quantity DESC, i.total DESC NULLS LAST, i.sku
-),
+{lines},
 refunded AS (
     SELECT r.channel_id, r.order_external_id, r.line_id, sum(r.quantity)::bigint AS quantity,
            sum(r.amount) AS amount, sum(r.net_amount) AS net_amount
@@ -58,7 +33,7 @@ priced AS (
 )
 SELECT n.*,
        CASE
-           WHEN o.id IS NULL THEN 'new'
+           WHEN o.order_id IS NULL THEN 'new'
            WHEN (o.product_id, o.sku, o.external_id, o.title, o.quantity, o.cancelled_quantity,
                  o.refunded_quantity, o.unit_price, o.discount, o.tax, o.total, o.refunded_amount, o.net_amount,
                  o.refunded_net_amount, o.stated_refunded_quantity, o.stated_refunded_amount,

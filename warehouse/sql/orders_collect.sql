@@ -1,9 +1,10 @@
+-- {distinct} and {order} pick one version where an order was staged more than once.
 -- The newest staged version of each order beside what core has, and what to do about it.
 CREATE TEMP TABLE t_orders ON COMMIT DROP AS
 WITH newest AS (
-    SELECT DISTINCT ON (s.channel, s.external_id) s.*
+    SELECT {distinct} s.*
     FROM staging."{load}__orders" s
-    ORDER BY s.channel, s.external_id, s.source_updated_at DESC, s.seq DESC
+    {order}
 )
 SELECT coalesce(o.id, nextval(pg_get_serial_sequence('core.orders', 'id'))) AS order_id,
        c.id AS channel_id, n.channel, n.external_id, n.seq, n.order_number, n.ordered_at,

@@ -221,7 +221,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "order_items",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="Surrogate key."),
+        sa.Column(
+            "id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="Number of the row."
+        ),
         sa.Column("order_id", sa.BigInteger(), nullable=False, comment="core.orders.id."),
         sa.Column("line_id", sa.Text(), nullable=False, comment="The source's line id, unique in the order."),
         sa.Column(
@@ -306,15 +308,14 @@ def upgrade() -> None:
         sa.Column("tax_included", sa.Boolean(), nullable=False, comment="Prices contain tax."),
         sa.Column("is_gift_card", sa.Boolean(), nullable=False, comment="A liability, not revenue."),
         sa.CheckConstraint(
-            "NOT ('NaN'::numeric = ANY (ARRAY[unit_price, discount, tax, total, refunded_amount, net_amount]))",
+            "NOT ('NaN'::numeric = ANY (ARRAY[unit_price, discount, tax, total, refunded_amount, net_amount, refunded_net_amount]))",
             name=op.f("ck_order_items_numbers_only"),
         ),
         sa.CheckConstraint(
             "quantity >= 0 AND cancelled_quantity >= 0 AND refunded_quantity >= 0",
             name=op.f("ck_order_items_quantities"),
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_order_items")),
-        sa.UniqueConstraint("order_id", "line_id", name=op.f("uq_order_items_order_id_line_id")),
+        sa.PrimaryKeyConstraint("order_id", "line_id", name=op.f("pk_order_items")),
         schema="core",
         comment="Order lines, newest version each. Grain: (order_id, line_id).",
     )
