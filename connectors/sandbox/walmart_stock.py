@@ -13,6 +13,7 @@ from connectors.sandbox.walmart_gate import ApiError, Ask, bend, iso
 from connectors.sandbox.world import Product, Stock
 
 ITEM_CURSOR_SECONDS = 120
+SHORTEST_CURSOR_SECONDS = 5.0  # the pace quickens limits, not the machine that has to ask within them
 _SESSIONS = 64
 
 
@@ -54,7 +55,7 @@ class Shelves:
             start = 0 if ask.fault is not None and ask.fault.kind == "repeat" else session.position
             page = session.records[start : start + limit]
             session.position = start + limit
-            session.ends = time.monotonic() + ITEM_CURSOR_SECONDS / self._state.pace
+            session.ends = time.monotonic() + max(ITEM_CURSOR_SECONDS / self._state.pace, SHORTEST_CURSOR_SECONDS)
         if not session.records:
             raise ApiError(404, "CONTENT_NOT_FOUND.GMP_ITEM_QUERY_API", "No item found", "status")
         answer: dict[str, Any] = {"ItemResponse": bend(page, ask.fault), "totalItems": len(session.records)}

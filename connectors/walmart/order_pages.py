@@ -71,17 +71,18 @@ def orders(client: ChannelClient, window: Window) -> Iterator[Page]:
     The first page of each slice says how many orders the slice has, where the source does.
     """
     since = window.since or window.until - RETENTION
+    created_from = window.until - CREATED_REACH
     for node_type in NODE_TYPES:
-        yield from _read(client, Window(since, window.until), node_type)
+        yield from _read(client, Window(since, window.until), node_type, created_from)
 
 
-def _read(client: ChannelClient, window: Window, node_type: str) -> Iterator[Page]:
+def _read(client: ChannelClient, window: Window, node_type: str, created_from: datetime) -> Iterator[Page]:
     """One pass over a window; its halves when it holds too many orders or its cursor forgets the pass.
 
     Pages given before such a cut are given again: loading them twice changes nothing.
     """
     try:
-        yield from _slice(client, window, node_type)
+        yield from _slice(client, window, node_type, created_from)
     except _CutShortError:
         assert window.since is not None
         middle = window.since + (window.until - window.since) / 2
@@ -91,16 +92,16 @@ def _read(client: ChannelClient, window: Window, node_type: str) -> Iterator[Pag
                 "than one query gives; they cannot all be read"
             ) from None
         for half in (Window(window.since, middle), Window(middle, window.until)):
-            yield from _read(client, half, node_type)
+            yield from _read(client, half, node_type, created_from)
 
 
-def _slice(client: ChannelClient, window: Window, node_type: str) -> Iterator[Page]:
+def _slice(client: ChannelClient, window: Window, node_type: str, created_from: datetime) -> Iterator[Page]:
     first = Call(
         operation="walmart.orders",
         rate=RATE,
         path="/v3/orders",
         params=(
-            ("createdStartDate", stamp(window.until - CREATED_REACH)),
+            ("createdStartDate", stamp(created_from)),
             ("lastModifiedStartDate", stamp(window.since or window.until - RETENTION)),
             ("lastModifiedEndDate", stamp(window.until)),
             ("limit", str(LIMIT)),

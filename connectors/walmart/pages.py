@@ -33,7 +33,7 @@ class _Returns(msgspec.Struct):
 
 
 class _Items(msgspec.Struct):
-    ItemResponse: list[msgspec.Raw] | None = None
+    ItemResponse: list[msgspec.Raw]
     totalItems: int | None = None
     nextCursor: str | None = None
 
@@ -124,7 +124,7 @@ def _item_pages(client: ChannelClient) -> Iterator[tuple[Answer, _Items]]:
         except NotFoundError:
             return  # no items, or none after these
         page = envelope(answer, _Items, where)
-        found = page.ItemResponse or []
+        found = page.ItemResponse
         if not found:
             return
         digest = hashlib.sha256(b"".join(map(bytes, found))).digest()
