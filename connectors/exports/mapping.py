@@ -133,7 +133,7 @@ class ColumnMapping(_Table):
     def _known_zone(self) -> Self:
         try:
             ZoneInfo(self.timezone)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:  # KeyError: how zoneinfo says "not found"
             raise ValueError(
                 f"timezone {self.timezone!r} is unknown; use a name such as Europe/Berlin"
             ) from error

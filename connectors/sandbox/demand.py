@@ -29,7 +29,7 @@ def expected_lines(
     """Mean order lines wanted by market, product and day; `lines_per_day` is their mean over the history."""
     _, skus, days = catalogue.price.shape
     season = _seasons(first_day, days)[catalogue.category]
-    drift = rng.normal(0, 0.25, skus)[:, None] * (np.arange(days) / 365.25 - days / 730.5)
+    drift = rng.normal(0, 0.25, (skus, 1)) * (np.arange(days) / 365.25 - days / 730.5)
     alive = np.stack([catalogue.on_sale(day) for day in range(days)], axis=1)
     age = np.arange(days)[None, :] - catalogue.launched[:, None]
     young = np.where((catalogue.launched[:, None] >= 0), 1 - 0.8 * np.exp(-np.maximum(age, 0) / 25), 1.0)
@@ -46,13 +46,14 @@ def expected_lines(
         first = next(other for other in markets if other.platform == market.platform) == market
         # The first marketplace of a platform is home; the others sell a quarter of it.
         share = _SHARE[market.platform] * (1.0 if siblings == 1 or first else 0.25)
-        taste = rng.lognormal(0, 0.4, skus)[:, None] * catalogue.listed[position][:, None]
+        taste = rng.lognormal(0, 0.4, (skus, 1)) * catalogue.listed[position][:, None]
         usual = np.median(catalogue.price[position], axis=1, keepdims=True)
         cheaper = (usual / catalogue.price[position]) ** catalogue.elasticity[:, None]
         noise = np.exp(rng.normal(0, 0.12, days))
         week = np.array(_WEEK[market.platform])[weekdays]
         wanted[position] = share * taste * common * cheaper * week * frenzy * noise
-    return wanted * (lines_per_day * history / wanted[:, :, :history].sum())
+    wanted *= lines_per_day * history / wanted[:, :, :history].sum()
+    return wanted
 
 
 def _seasons(first_day: date, days: int) -> Floats:

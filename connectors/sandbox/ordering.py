@@ -135,9 +135,8 @@ def draw(rng: np.random.Generator, catalogue: Catalogue, wanted: Floats, midnigh
     quantity = rng.choice(units, len(market), p=shares)
     by_marketplace = catalogue.by_marketplace[market, product]
     together = np.lexsort((rng.random(len(market)), by_marketplace, market, day))
-    market, product, day, quantity, by_marketplace = (
-        column[together] for column in (market, product, day, quantity, by_marketplace)
-    )
+    market, product, day = market[together], product[together], day[together]
+    quantity, by_marketplace = quantity[together], by_marketplace[together]
     begins = rng.random(len(market)) < _BEGINS_AN_ORDER
     begins[:1] = True
     # An order stays within one market, day and warehouse, and names a product once.

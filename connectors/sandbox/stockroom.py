@@ -60,7 +60,7 @@ def simulate(
     cells, days = mean_units.shape
     products = len(catalogue.skus)
     lead = np.tile(catalogue.lead_days, cells // products)
-    foresight = rng.uniform(0.75, 1.25, cells)
+    foresight = rng.uniform(0.75, 1.25, (cells,))
     launched = np.tile(catalogue.launched, cells // products)
     ended = np.tile(catalogue.ended, cells // products)
     listed = catalogue.listed.ravel()
@@ -169,7 +169,8 @@ def _sell(wanted: Wanted, lines: slice, available: Ints, sold: Flags, in_stock: 
 
 
 def _day_units(wanted: Wanted, lines: slice, kept: Flags, cells: int) -> Floats:
-    return np.bincount(wanted.cell[lines][kept], weights=wanted.quantity[lines][kept], minlength=cells)
+    units = np.bincount(wanted.cell[lines][kept], weights=wanted.quantity[lines][kept], minlength=cells)
+    return units.astype(np.float64)
 
 
 class Ledger:
@@ -194,7 +195,7 @@ class Ledger:
         columns = [
             np.broadcast_to(np.asarray(c, dtype=np.int64), at.shape) for c in (on_hand, reserved, inbound)
         ]
-        self._parts.append((cell[happens], at[happens], *(column[happens] for column in columns)))  # type: ignore[arg-type]
+        self._parts.append((cell[happens], at[happens], *(column[happens] for column in columns)))
         self._table = None
 
     def close(self) -> None:
