@@ -73,7 +73,7 @@ def connection_of(client: ChannelClient, name: str, answer: Answer, field: str) 
 
 
 def pages(
-    client: ChannelClient, name: str, query: str, variables: Mapping[str, Any], field: str, first: int
+    client: ChannelClient, name: str, query: str, variables: Mapping[str, Any], *, field: str, first: int
 ) -> Iterator[Answer]:
     """Every page of connection `field`, `first` nodes each; fewer when Shopify finds that too costly.
 

@@ -6,9 +6,8 @@ whole, straight into structs; only when that fails is it taken apart record by r
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -20,7 +19,7 @@ from connectors.shopify.shapes import Connection
 from connectors.shopify.sheets import BadValueError, Sheet
 
 T = TypeVar("T")
-R = TypeVar("R", contravariant=True)  # what a book takes
+T_contra = TypeVar("T_contra", contravariant=True)  # what a book takes
 Form = Literal["connection", "list", "one", "jsonl"]
 # A child line's own id, wherever its query put it; "[^{}]*" keeps nested objects out.
 _PARENT = re.compile(rb'"__parentId"\s*:\s*"([^"]*)"')
@@ -40,12 +39,12 @@ _UNREADABLE = (
 )
 
 
-class Book(Protocol[R]):
+class Book(Protocol[T_contra]):
     """What a page's records are written into: the frames of one resource."""
 
     notes: dict[str, None]
 
-    def add(self, record: R, /) -> None:
+    def add(self, record: T_contra, /) -> None:
         """Append the rows of one record. Raises BadValueError."""
 
     def sheets(self) -> tuple[Sheet, ...]:
@@ -219,10 +218,16 @@ def _decode(kind: Kind[T], part: Part) -> list[T]:
     return records
 
 
-@cache
-def _decoder(shape: Hashable, form: Literal["connection", "list"]) -> msgspec.json.Decoder[Any]:
-    kind: Any = shape
-    return msgspec.json.Decoder(Connection[kind] if form == "connection" else list[kind])
+_decoders: dict[tuple[Any, str], msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(shape: Any, form: Literal["connection", "list"]) -> msgspec.json.Decoder[Any]:
+    """The decoder of a connection or list of `shape`, made once."""
+    known = _decoders.get((shape, form))
+    if known is None:
+        known = msgspec.json.Decoder(Connection[shape] if form == "connection" else list[shape])
+        _decoders[shape, form] = known
+    return known
 
 
 def _decode_lines(kind: Kind[T], body: bytes) -> list[T]:

@@ -73,10 +73,10 @@ CARTS = f"""query Carts($q: String, $first: Int!, $after: String) {{
 
 RETURNS = f"""query Returns($q: String, $first: Int!, $after: String) {{
   orders(first: $first, after: $after, sortKey: UPDATED_AT, query: $q) {{ {_PAGE} nodes {{
-    id updatedAt currencyCode returns(first: 10) {{ {_PAGE} nodes {{
+    id updatedAt currencyCode returns(first: 5) {{ {_PAGE} nodes {{
       id name status totalQuantity createdAt closedAt
-      refunds(first: 5) {{ nodes {{ id totalRefundedSet {{ ...m }}
-        refundLineItems(first: 20) {{ nodes {{ {_REFUND_LINE} }} }} }} }} }} }} }} }} }}
+      refunds(first: 2) {{ nodes {{ id totalRefundedSet {{ ...m }}
+        refundLineItems(first: 10) {{ nodes {{ quantity lineItem {{ id }} }} }} }} }} }} }} }} }} }}
 {_MONEY}"""
 
 BULK_RUN = """mutation BulkRun($query: String!) {

@@ -1,7 +1,7 @@
 """What is read from a shop, and how its pages are asked for."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -48,21 +48,15 @@ def orders_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
             yield Page(body + _refunds_of(client, body), kind="jsonl", expected_records=expected)
         return
     variables = {"q": queries.updated_within(window)}
-    for answer in pages(client, "Orders", queries.ORDERS, variables, "orders", 100):
+    for answer in pages(client, "Orders", queries.ORDERS, variables, field="orders", first=100):
         yield Page(_completed(client, answer, "orders", (_LINES,), ("refunds", _REFUND_LINES)))
 
 
 def products_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Products changed in `window`, with their variants."""
-    paged = _completed_pages(
-        client,
-        "Products",
-        queries.PRODUCTS,
-        {"q": queries.updated_within(window)},
-        "products",
-        50,
-        (_VARIANTS,),
-    )
+    variables = {"q": queries.updated_within(window)}
+    answers = pages(client, "Products", queries.PRODUCTS, variables, field="products", first=50)
+    paged = (Page(_completed(client, answer, "products", (_VARIANTS,))) for answer in answers)
     yield from _few_or_bulk(client, paged, queries.bulk_products(window))
 
 
@@ -71,35 +65,23 @@ def inventory_pages(client: ChannelClient, _: Window) -> Iterator[Page]:
 
     An item's update clock is not documented to follow its quantities, so the window cannot narrow it down.
     """
-    paged = _completed_pages(client, "Inventory", queries.INVENTORY, {}, "inventoryItems", 100, (_LEVELS,))
+    answers = pages(client, "Inventory", queries.INVENTORY, {}, field="inventoryItems", first=100)
+    paged = (Page(_completed(client, answer, "inventoryItems", (_LEVELS,))) for answer in answers)
     yield from _few_or_bulk(client, paged, queries.bulk_inventory())
 
 
 def carts_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Abandoned and recovered checkouts changed in `window`. They cannot be sorted by their update clock."""
     variables = {"q": queries.updated_within(window)}
-    for answer in pages(client, "Carts", queries.CARTS, variables, "abandonedCheckouts", 50):
+    for answer in pages(client, "Carts", queries.CARTS, variables, field="abandonedCheckouts", first=50):
         yield Page(answer.body)
 
 
 def returns_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Returns of the orders changed in `window`: a return moves its order's update clock."""
     variables = {"q": f"{queries.updated_within(window)} AND NOT return_status:no_return"}
-    for answer in pages(client, "Returns", queries.RETURNS, variables, "orders", 50):
+    for answer in pages(client, "Returns", queries.RETURNS, variables, field="orders", first=50):
         yield Page(answer.body)
-
-
-def _completed_pages(
-    client: ChannelClient,
-    name: str,
-    query: str,
-    variables: Mapping[str, Any],
-    field: str,
-    first: int,
-    nested: tuple[Nested, ...],
-) -> Iterator[Page]:
-    for answer in pages(client, name, query, variables, field, first):
-        yield Page(_completed(client, answer, field, nested))
 
 
 def _few_or_bulk(client: ChannelClient, paged: Iterator[Page], query: str) -> Iterator[Page]:
