@@ -3,12 +3,12 @@
 One function per resource of the connector; each takes a page as it came over the wire.
 """
 
-from connectors.amazon.normalize.inventory import fba_summaries, merchant_stock, stock_report
-from connectors.amazon.normalize.orders import orders_2026
-from connectors.amazon.normalize.products import composed_page, listings_report
-from connectors.amazon.normalize.refunds import transactions
-from connectors.amazon.normalize.report import orders_report
-from connectors.amazon.normalize.returns import returns_report
+from connectors.amazon.normalize.all_orders import all_orders_report
+from connectors.amazon.normalize.finances import transactions
+from connectors.amazon.normalize.listings import composed_page, listings_report
+from connectors.amazon.normalize.orders_2026 import searched_orders
+from connectors.amazon.normalize.returned import returns_report
+from connectors.amazon.normalize.stock import fba_summaries, merchant_stock, stock_report
 from connectors.base import Context, Page
 from connectors.canonical import Normalized
 
@@ -16,8 +16,8 @@ from connectors.canonical import Normalized
 def orders(page: Page, context: Context) -> Normalized:
     """`orders` and `order_items`, from the API (JSON) or from the report (tab separated)."""
     if page.kind == "json":
-        return orders_2026(page.body, context)
-    return orders_report(page.body, page.charset, context)
+        return searched_orders(page.body, context)
+    return all_orders_report(page.body, page.charset, context)
 
 
 def inventory(page: Page, context: Context) -> Normalized:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from connectors.amazon.normalize.decoding import Decoded, keyed
-from connectors.amazon.normalize.orders import FULFILLERS, NewestOrders
+from connectors.amazon.normalize.orders_2026 import FULFILLERS, NewestOrders
 from connectors.amazon.normalize.values import (
     BadValueError,
     Channels,

@@ -162,7 +162,7 @@ _decoder = page_decoder(_Page)
 _NOTHING = _ItemProceeds()
 
 
-def orders_2026(body: bytes, context: Context) -> Normalized:
+def searched_orders(body: bytes, context: Context) -> Normalized:
     """Frames of one answer of searchOrders."""
     return order_frames(
         page(

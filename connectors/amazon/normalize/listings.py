@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from connectors.amazon.normalize.decoding import Decoded, keyed, page, page_decoder
-from connectors.amazon.normalize.report import read_lines
+from connectors.amazon.normalize.flat_file import read_lines
 from connectors.amazon.normalize.values import (
     BadValueError,
     Channels,
@@ -165,8 +165,10 @@ def product_frames(
                 rows[row["channel"], row["sku"]] = row
         except BadValueError as error:
             bad.append(rejected(text(listing.sku) or "(unknown)", error, decoded.original(position)))
+    listed = {row["external_id"] for row in rows.values()}
+    unlisted = [row for item in catalog if item.asin not in listed for row in _catalog_rows(item, channels)]
     table = Rows("products")
-    table.extend(_told_apart(rows.values(), notes))
+    table.extend(_told_apart([*rows.values(), *unlisted], notes))
     return Normalized({"products": table.frame()}, tuple(bad), notes.all(), decoded.seen)
 
 
@@ -174,7 +176,7 @@ def _told_apart(rows: Iterable[dict[str, Any]], notes: Notes) -> list[dict[str, 
     """Rows with one external id each: of SKUs that share an ASIN, all but the first carry theirs behind it."""
     taken: set[tuple[str, str]] = set()
     kept = []
-    for row in sorted(rows, key=lambda row: (row["channel"], row["sku"])):
+    for row in sorted(rows, key=lambda row: (row["channel"], row["sku"] or "")):
         if (row["channel"], row["external_id"]) in taken:
             notes.once("several SKUs share one ASIN", row["sku"])
             row["external_id"] = f"{row['external_id']}/{row['sku']}"
@@ -207,6 +209,27 @@ def _rows(
             "cost_price": None,  # Amazon does not know it
             "is_active": "BUYABLE" in (summary.status or ()),
             "source_updated_at": instant(summary.lastUpdatedDate, "summaries.lastUpdatedDate"),
+        }
+
+
+def _catalog_rows(item: CatalogItem, channels: Channels) -> Iterable[dict[str, Any]]:
+    """What the catalog alone says of an ASIN: no SKU, price or date."""
+    for about in item.summaries or [_CatalogSummary()]:
+        place = about.marketplaceId or ""
+        yield {
+            "channel": channels.name(about.marketplaceId),
+            "external_id": item.asin,
+            "sku": None,
+            "title": text(about.itemName),
+            "name": text(about.itemName),
+            "category": _category(item, place, about),
+            "brand": text(about.brand),
+            "barcode": _barcode(item, place),
+            "price": None,
+            "currency": None,
+            "cost_price": None,
+            "is_active": None,
+            "source_updated_at": None,
         }
 
 

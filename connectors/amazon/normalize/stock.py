@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from connectors.amazon.normalize.decoding import Decoded, keyed, page, page_decoder
-from connectors.amazon.normalize.report import read_lines
+from connectors.amazon.normalize.flat_file import read_lines
 from connectors.amazon.normalize.values import (
     BadValueError,
     Channels,
@@ -214,6 +214,11 @@ def merchant_stock(body: bytes, context: Context) -> Normalized:
         key_of=keyed("sku"),
         what="searchListingsItems",
     )
+    return listing_frames(decoded, context)
+
+
+def listing_frames(decoded: Decoded[Listing], context: Context) -> Normalized:
+    """Frame of typed listings."""
     notes = Notes()
     channels = Channels(context, notes)
     bad = list(decoded.rejected)

@@ -8,7 +8,7 @@ neither report says where the order was placed.
 from collections import Counter
 from typing import Any
 
-from connectors.amazon.normalize.report import read_lines
+from connectors.amazon.normalize.flat_file import read_lines
 from connectors.amazon.normalize.values import (
     BadValueError,
     Channels,

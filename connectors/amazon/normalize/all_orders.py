@@ -8,6 +8,7 @@ An order is refused as a whole when one of its lines cannot be read.
 
 import polars as pl
 
+from connectors.amazon.normalize.flat_file import read_lines
 from connectors.amazon.normalize.values import (
     MAX_AMOUNT,
     MAX_UNITS,
@@ -50,42 +51,7 @@ _MONEY = pl.Decimal(38, 4)
 _LINE, _ORDER = "line", "amazon-order-id"
 
 
-def read_lines(body: bytes, charset: str, what: str) -> pl.DataFrame:
-    """Every line of a report as text columns named by its header, lower case; empty fields are null."""
-    text = decode(body, charset)
-    if not text.strip():
-        return pl.DataFrame()
-    head = text.split("\n", 1)[0]
-    separator = "\t" if "\t" in head else ("," if "," in head else "\t")
-    try:
-        frame = pl.read_csv(
-            text.encode(),
-            separator=separator,
-            # Reports quote nothing and titles hold quotes; a comma file comes from a spreadsheet and quotes.
-            quote_char='"' if separator == "," else None,
-            infer_schema=False,
-            truncate_ragged_lines=True,
-        )
-    except pl.exceptions.PolarsError as error:
-        raise ProtocolError(f"amazon {what}: the report is not a table: {error}") from error
-    names = {name: name.strip().strip('"').lower().replace("_", "-") for name in frame.columns}
-    if len(set(names.values())) < len(names):
-        raise ProtocolError(f"amazon {what}: a column stands twice in the report's header")
-    trimmed = pl.all().str.strip_chars().str.replace_all("\x00", "", literal=True)
-    return frame.rename(names).select(pl.when(trimmed != "").then(trimmed).name.keep())
-
-
-def decode(body: bytes, charset: str) -> str:
-    """Text of a report in the charset its download named; the usual two where that does not fit."""
-    for name in (charset, "utf-8-sig", "cp1252"):
-        try:
-            return body.decode(name).removeprefix("\ufeff")
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return body.decode("latin-1")
-
-
-def orders_report(body: bytes, charset: str, context: Context) -> Normalized:
+def all_orders_report(body: bytes, charset: str, context: Context) -> Normalized:
     """Frames of a whole report or of a part of it that holds whole orders."""
     lines = read_lines(body, charset, "orders report")
     if not lines.columns:

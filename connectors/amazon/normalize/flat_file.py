@@ -1,0 +1,40 @@
+"""Amazon's flat files: text, one header, fields separated by tabs and not quoted, in whatever charset."""
+
+import polars as pl
+
+from connectors.errors import ProtocolError
+
+
+def read_lines(body: bytes, charset: str, what: str) -> pl.DataFrame:
+    """Every line of a report as text columns named by its header, lower case; empty fields are null."""
+    text = decode(body, charset)
+    if not text.strip():
+        return pl.DataFrame()
+    head = text.split("\n", 1)[0]
+    separator = "\t" if "\t" in head else ("," if "," in head else "\t")
+    try:
+        frame = pl.read_csv(
+            text.encode(),
+            separator=separator,
+            # Reports quote nothing and titles hold quotes; a comma file comes from a spreadsheet and quotes.
+            quote_char='"' if separator == "," else None,
+            infer_schema=False,
+            truncate_ragged_lines=True,
+        )
+    except pl.exceptions.PolarsError as error:
+        raise ProtocolError(f"amazon {what}: the report is not a table: {error}") from error
+    names = {name: name.strip().strip('"').lower().replace("_", "-") for name in frame.columns}
+    if len(set(names.values())) < len(names):
+        raise ProtocolError(f"amazon {what}: a column stands twice in the report's header")
+    trimmed = pl.all().str.strip_chars().str.replace_all("\x00", "", literal=True)
+    return frame.rename(names).select(pl.when(trimmed != "").then(trimmed).name.keep())
+
+
+def decode(body: bytes, charset: str) -> str:
+    """Text of a report in the charset its download named; the usual two where that does not fit."""
+    for name in (charset, "utf-8-sig", "cp1252"):
+        try:
+            return body.decode(name).removeprefix("\ufeff")
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return body.decode("latin-1")
