@@ -14,44 +14,34 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import Mount
 
 from connectors.exports.mapping import MappingError, read_mapping
+from connectors.sandbox import amazon_api, shopify_api, walmart_api
 from connectors.sandbox.control import control_routes
 from connectors.sandbox.exchange import ExchangeMiddleware
 from connectors.sandbox.state import SandboxState
 from connectors.sandbox.world import World
 
 HOST = "127.0.0.1"
-PLATFORMS = ("amazon", "shopify", "walmart")
 
 
 def create_app(state: SandboxState) -> Starlette:
     """The whole sandbox over `state`: `/amazon`, `/shopify`, `/walmart` and `/_sandbox`."""
-    mounts: list[BaseRoute] = [
-        Mount(f"/{platform}", routes=_routes(platform, state)) for platform in PLATFORMS
+    mounts = [
+        Mount("/amazon", routes=amazon_api.routes(state)),
+        Mount("/shopify", routes=shopify_api.routes(state)),
+        Mount("/walmart", routes=walmart_api.routes(state)),
+        Mount("/_sandbox", routes=control_routes(state)),
     ]
-    mounts.append(Mount("/_sandbox", routes=control_routes(state)))
     app = Starlette(routes=mounts, middleware=[Middleware(ExchangeMiddleware, state=state)])
     app.state.sandbox = state
     return app
-
-
-def _routes(platform: str, state: SandboxState) -> list[BaseRoute]:
-    try:
-        module = import_module(f"connectors.sandbox.{platform}_api")
-    except ModuleNotFoundError as missing:
-        if missing.name != f"connectors.sandbox.{platform}_api":
-            raise
-        return []
-    routes: list[BaseRoute] = module.routes(state)
-    return routes
 
 
 @contextlib.contextmanager
