@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.alert import Alert, Facts, Findings, Severity
+from alerts.alert import Alert, Facts, Findings, Severity, fingerprint
 
 OPENED, ESCALATED, UPDATED, RESOLVED = "opened", "escalated", "updated", "resolved"
 
@@ -210,11 +210,10 @@ def _inhibited(alert: Alert, fired: Mapping[str, Alert], stale: set[tuple[str, s
 
 
 def _superseded(alert_type: str, sku: str | None, fired: Mapping[str, Alert]) -> str | None:
-    if sku is None:
-        return None
-    for other in fired.values():
-        if other.sku == sku and alert_type in SILENCES.get(other.alert_type, ()):
-            return f"the {other.alert_type} alert of {sku} says it already"
+    """What silences it: the fired alert of a type that says more about the same SKU."""
+    for louder, silenced in SILENCES.items():
+        if sku is not None and alert_type in silenced and fingerprint(louder, sku) in fired:
+            return f"the {louder} alert of {sku} says it already"
     return None
 
 

@@ -79,10 +79,15 @@ def _reorder_line(axes: Any, point: float | None, top: float, locale: Locale) ->
 
 
 def _run_out(axes: Any, day: date, locale: Locale) -> None:
+    from matplotlib.dates import date2num
+
+    left, right = axes.get_xlim()
+    roomy = right - date2num(day) > (right - left) * 0.27
     axes.plot([day], [0], marker="o", markersize=4.5, color=_ALARM, clip_on=False, zorder=5)
     axes.annotate(
-        f"runs out about {locale.day_and_month(day)}", (day, 0), xytext=(5, 9), textcoords="offset points",
-        fontsize=6.8, color=_ALARM, fontweight="bold", ha="left", zorder=6,
+        f"runs out about {locale.day_and_month(day)}", (day, 0), textcoords="offset points",
+        xytext=(5, 9) if roomy else (-5, 9), ha="left" if roomy else "right",
+        fontsize=6.8, color=_ALARM, fontweight="bold", zorder=6,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
     )  # fmt: skip
 

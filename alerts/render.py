@@ -118,7 +118,12 @@ def slack(payload: Payload) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [
         {
             "type": "header",
-            "text": {"type": "plain_text", "text": one_line(view["headline"], 150), "emoji": False},
+            # plain_text shows its characters as they are; without angle brackets nothing can be a mention
+            "text": {
+                "type": "plain_text",
+                "text": one_line(view["headline"], 150).replace("<", "‹").replace(">", "›"),
+                "emoji": False,
+            },
         }
     ]
     for item in shown:

@@ -83,7 +83,7 @@ def gsm7(text: str) -> str:
             continue  # a picture, a modifier or something invisible: nothing is lost without it
         elif not kept or kept[-1] != "?":
             kept.append("?")
-    return " ".join("".join(kept).split(" "))
+    return re.sub(" {2,}", " ", "".join(kept))
 
 
 def septets(text: str) -> int:
@@ -113,7 +113,7 @@ def _gsm7_segments(text: str) -> int:
 
 def fit_sms(body: str, tail: str = "", segments: int = 3) -> str:
     """`body` and `tail` in GSM-7, in at most so many segments; the body is cut, the tail never is."""
-    body, tail = gsm7(body), gsm7(tail)
+    body, tail = gsm7(body).strip(), gsm7(tail).strip()
     joined = f"{body} {tail}".strip()
     while body and sms_segments(joined) > segments:
         body = body[: -max(1, septets(joined) - 153 * segments)].rstrip(" .")

@@ -15,12 +15,12 @@ from alerts.receivers.faults import Faults
 from alerts.receivers.ledger import Ledger
 
 # What the receivers accept unless told otherwise. They are no secrets: nothing leaves this machine.
-SENDGRID_KEY = "SG.local-receiver"
+SENDGRID_KEY = "SG.local"
 TWILIO_SID = "AC" + "0" * 32
-TWILIO_TOKEN = "local-receiver"  # noqa: S105
+TWILIO_TOKEN = "local"  # noqa: S105
 TWILIO_FROM = "+15005550006"
 WEBHOOK_SECRET = "whsec_bG9jYWwtcmVjZWl2ZXItc2VjcmV0"  # noqa: S105
-SLACK_PATH = "/services/T00000000/B00000000/local"
+SLACK_PATH = "/services/T000/B000/local"
 WEBHOOK_PATH = "/hooks/merchant"
 
 

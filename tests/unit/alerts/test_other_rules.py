@@ -1,0 +1,157 @@
+"""Demand and data rules on frames."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from scipy import stats
+
+from alerts.data_rules import reconciliation_differences, refused_rows, stale_feeds
+from alerts.demand_rules import order_anomalies, tail, trending_products
+from tests.alerts_factories import NOW, TODAY
+
+
+def counts(*rows):
+    base = {
+        "account": "amazon", "channel": "amazon-us", "channel_id": 1, "sku": None, "product_id": None,
+        "name": None, "category": None, "period": "hour", "start_at": NOW - timedelta(hours=1),
+        "observed": 40.0, "expected": 42.0, "is_fresh": True,
+    }  # fmt: skip
+    schema = {"sku": pl.String, "product_id": pl.Int64, "name": pl.String, "category": pl.String}
+    return pl.DataFrame([base | row for row in rows], schema_overrides=schema)
+
+
+def said(found):
+    return [(alert.severity.value, alert.title) for alert in found.alerts]
+
+
+def test_usual_orders_say_nothing_and_are_judged():
+    found = order_anomalies(counts({}), NOW)
+    assert found.alerts == ()
+    assert found.judged == {"anomaly:amazon-us hour"}
+
+
+def test_an_outage_is_critical():
+    (alert,) = order_anomalies(counts({"observed": 0.0}), NOW).alerts
+    assert alert.severity.value == "critical"
+    assert alert.title == "No orders: Amazon US, −100%"
+    assert "Nov 21, 2026, 08:30 UTC" in alert.message
+
+
+def test_a_quiet_hour_that_should_be_quiet_is_no_drop():
+    assert order_anomalies(counts({"observed": 0.0, "expected": 2.0}), NOW).alerts == ()
+
+
+def test_a_drop_must_be_improbable_too():
+    assert order_anomalies(counts({"observed": 2.0, "expected": 6.0}), NOW).alerts == ()
+    assert said(order_anomalies(counts({"observed": 12.0}), NOW)) == [
+        ("warning", "Orders have dropped: Amazon US, −71%")
+    ]
+
+
+def test_overdispersed_demand_needs_more_to_alarm():
+    row = {"observed": 12.0, "expected": 40.0}
+    assert order_anomalies(counts(row), NOW).alerts
+    assert order_anomalies(counts(row).with_columns(spread=pl.lit(15.0)), NOW).alerts == ()
+
+
+def test_a_spike_is_a_warning():
+    assert said(order_anomalies(counts({"observed": 130.0}), NOW)) == [
+        ("warning", "Orders have jumped: Amazon US, +210%")
+    ]
+
+
+def test_an_outage_of_the_channel_does_not_repeat_for_each_product():
+    rows = [{"observed": 0.0}, *({"sku": f"S{i}", "observed": 0.0, "expected": 12.0} for i in range(20))]
+    assert len(order_anomalies(counts(*rows), NOW).alerts) == 1
+
+
+def test_a_single_delisted_product_is_seen_while_the_channel_sells():
+    found = order_anomalies(counts({}, {"sku": "S1", "name": "Mug", "observed": 0.0, "expected": 15.0}), NOW)
+    assert said(found) == [("warning", "No orders: Mug (S1) on Amazon US, −100%")]
+
+
+def test_the_frames_own_score_replaces_the_tail():
+    frame = counts({"observed": 0.0}).with_columns(score=pl.lit(0.2))
+    assert order_anomalies(frame, NOW).alerts == ()
+    assert len(order_anomalies(frame.with_columns(score=pl.lit(0.97)), NOW).alerts) == 1
+
+
+def test_stale_orders_are_no_drop():
+    found = order_anomalies(counts({"observed": 0.0, "is_fresh": False}), NOW)
+    assert found.alerts == ()
+    assert found.judged == frozenset()
+    assert found.withheld[0].reason == "the orders feed is stale"
+
+
+@pytest.mark.parametrize(("observed", "expected"), [(0, 7.0), (3, 7.0), (12, 7.0), (60, 30.0), (1, 400.0)])
+def test_tail_is_the_poisson_tail(observed, expected):
+    law = stats.poisson(expected)
+    truth = law.cdf(observed) if observed < expected else law.sf(observed - 1)
+    assert tail(observed, expected) == pytest.approx(truth, rel=1e-6, abs=1e-12)
+
+
+def test_tail_with_spread_is_the_negative_binomial_tail():
+    law = stats.nbinom(20.0 / 2.0, 1 / 3.0)  # mean 20, variance 60
+    assert tail(5, 20.0, 3.0) == pytest.approx(law.cdf(5), rel=1e-6)
+    assert tail(45, 20.0, 3.0) == pytest.approx(law.sf(44), rel=1e-6)
+
+
+def test_trending_products_are_good_news():
+    row = {"sku": "S1", "name": "Mug", "observed": 84.0, "expected": 42.0, "start_at": None}
+    (alert,) = trending_products(counts(row).with_columns(days=pl.lit(7)), NOW).alerts
+    assert (alert.alert_type, alert.severity.value) == ("trending", "info")
+    assert alert.title == "Trending: Mug (S1) on Amazon US, +100%"
+    assert "84 sold in 7 days where about 42 were expected." in alert.message
+
+
+def test_a_few_more_sales_are_no_trend():
+    row = {"sku": "S1", "observed": 9.0, "expected": 4.0}
+    assert trending_products(counts(row), NOW).alerts == ()
+
+
+def freshness(minutes_ago):
+    last = None if minutes_ago is None else NOW - timedelta(minutes=minutes_ago)
+    row = {"account": "walmart", "resource": "inventory", "last_sync_at": last, "every_minutes": 30}
+    return pl.DataFrame([row], schema_overrides={"last_sync_at": pl.Datetime("us", "UTC")})
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [(29, []), (89, []), (90, ["warning"]), (360, ["critical"]), (None, ["warning"])]
+)
+def test_feeds_go_stale_by_their_own_schedule(minutes, expected):
+    assert [alert.severity.value for alert in stale_feeds(freshness(minutes), NOW).alerts] == expected
+
+
+def test_a_stale_feed_says_since_when_and_what_to_do():
+    (alert,) = stale_feeds(freshness(200), NOW).alerts
+    assert alert.title == "Walmart inventory have not been synced"
+    assert "Nov 21, 2026, 06:10 UTC; one is due every 30 minutes." in alert.message
+    assert "`wharf doctor`" in alert.message
+
+
+def test_refused_rows_need_number_and_rate():
+    rows = [
+        {"account": "amazon", "resource": "orders", "refused": 40, "rows": 1000},
+        {"account": "shopify", "resource": "orders", "refused": 3, "rows": 30},
+        {"account": "walmart", "resource": "orders", "refused": 40, "rows": 100_000},
+    ]
+    found = refused_rows(pl.DataFrame(rows))
+    assert [alert.fingerprint for alert in found.alerts] == ["refused_rows:amazon orders"]
+    assert len(found.judged) == 3
+
+
+def test_reconciliation_tells_the_largest_gap_of_a_channel_once():
+    figures = [(10.0, 10.0), (10.0, 12.5), (90.0, 12.5)]
+    rows = [
+        {"channel": "amazon-us", "channel_id": 1, "date": TODAY - timedelta(back), "measure": "revenue"}
+        | {"expected": expected, "observed": observed}
+        for back, (expected, observed) in enumerate(figures)
+    ]
+    (alert,) = reconciliation_differences(pl.DataFrame(rows)).alerts
+    assert "On Nov 19, 2026 the warehouse holds 90.00, the published summary 12.50." in alert.message
+
+
+def test_now_is_an_argument():
+    later = datetime(2027, 1, 1, tzinfo=UTC)
+    assert stale_feeds(freshness(5), later).alerts[0].severity.value == "critical"
