@@ -43,22 +43,21 @@ class Tsb:
 
     def forecast(self, panel: Panel, origins: Sequence[Origin], horizon: int) -> dict[int, Floats]:
         """Means by offset, one walk through the days for all origins."""
-        y = calm(panel.y, panel.days - max(origin.trained_at for origin in origins))
+        y = calm(panel.y)
         wanted = {panel.days - 1 - origin.offset: origin.offset for origin in origins}
-        sold = np.where(y > 0, y, np.nan)
-        early = slice(0, max(panel.days - max(o.offset for o in origins), 1))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            known = np.isfinite(y[:, early]).sum(axis=1)
-            chance = np.where(known > 0, (y[:, early] > 0).sum(axis=1) / np.maximum(known, 1), 0.0)
-            count = np.isfinite(sold[:, early]).sum(axis=1)
-            size = np.where(count > 0, np.nansum(sold[:, early], axis=1) / np.maximum(count, 1), 0.0)
+        chance, size = np.zeros(panel.size), np.zeros(panel.size)
+        days, sales = np.zeros(panel.size), np.zeros(panel.size)
         out: dict[int, Floats] = {}
         for column in range(panel.days):
             today = y[:, column]
             seen, sale = np.isfinite(today), today > 0
-            chance = np.where(seen, chance + self.chance_rate * (sale - chance), chance)
-            first = sale & (size == 0)
-            size = np.where(first, today, np.where(sale, size + self.size_rate * (today - size), size))
+            days += seen
+            sales += sale
+            # running means until the slow rates take over
+            chance_rate = np.maximum(self.chance_rate, 1 / np.maximum(days, 1))
+            size_rate = np.maximum(self.size_rate, 1 / np.maximum(sales, 1))
+            chance = np.where(seen, chance + chance_rate * (sale - chance), chance)
+            size = np.where(sale, size + size_rate * (np.nan_to_num(today) - size), size)
             if column in wanted:
                 out[wanted[column]] = np.repeat((chance * size)[:, None], horizon, axis=1)
         for origin in origins:

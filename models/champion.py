@@ -79,7 +79,7 @@ def _calm_truth(panel: Panel, offset: int, horizon: int) -> Floats:
     if not offset:
         return np.full((panel.size, horizon), np.nan)
     before = panel.cut(offset).y
-    return calm(np.hstack([before, panel.truth(offset, horizon)]), before.shape[1])[:, -horizon:]
+    return calm(np.hstack([before, panel.truth(offset, horizon)]))[:, -horizon:]
 
 
 def unit(panel: Panel) -> tuple[Floats, Floats]:

@@ -40,7 +40,7 @@ def made_sane(
     A member without an answer for a series shows the fallback there.
     """
     limit = sanity_limit(panel)
-    known = np.isfinite(panel.y).any(axis=1)
+    known: Bools = np.asarray(np.isfinite(panel.y).any(axis=1))
     show: dict[str, Floats] = {}
     blend: dict[str, Floats] = {}
     notes = []

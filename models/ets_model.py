@@ -25,7 +25,7 @@ class Ets:
 
     def forecast(self, panel: Panel, origins: Sequence[Origin], horizon: int) -> dict[int, Floats]:
         """Means by offset. Rates are chosen on the days up to `trained_at` only."""
-        y = calm(panel.y, panel.days - max(origin.trained_at for origin in origins))
+        y = calm(panel.y)
         grid = [(level, week) for level in LEVEL_RATES for week in WEEK_RATES]
         chosen_at = {origin.trained_at for origin in origins}
         wanted = {panel.days - 1 - origin.offset for origin in origins}

@@ -14,24 +14,38 @@ from models.panel import Panel
 YEAR = 364  # 52 weeks: the same weekday a year ago
 WINDOWS = (7, 14, 28, 56, 182, 364)
 SCALE_WINDOW = 91
+MOST_OVER_USUAL = 20.0
 
 
-def calm(y: Floats, learned: int | None = None) -> Floats:
-    """Units with lone spikes lowered: no day counts for more than 20 times a series' busy days.
+def calm(y: Floats) -> Floats:
+    """Units with lone spikes lowered: no day counts for more than MOST_OVER_USUAL times what a day with sales brought before.
 
-    A busy day is the 90 % quantile of its days with sales, the largest left out. A typing error of 10⁹ units
-    would otherwise be the scale of everything; a real best day passes. `learned`: columns to learn from.
+    A typing error of 10⁹ units would otherwise be the scale of everything; a real best day passes. Each day is
+    judged by the days before it alone, so cutting the future off changes nothing. The first five days with sales
+    are judged together once they are known.
     """
-    seen = y[:, : learned if learned is not None else y.shape[1]]
     out = y.copy()
-    highest = np.nanmax(np.where(y > 0, y, 0.0), axis=1, initial=0.0)
-    sold = np.where(seen > 0, seen, 0.0)
-    usual = sold.sum(axis=1) / np.maximum((sold > 0).sum(axis=1), 1)
-    share = np.nanmax(sold, axis=1, initial=0.0) / np.maximum(sold.sum(axis=1), 1e-12)
-    for row in np.flatnonzero((highest > 20 * usual) | ((share > 0.5) & (highest > 0))):
-        values = np.sort(sold[row][sold[row] > 0])
-        if len(values) >= 2:
-            out[row] = np.minimum(out[row], 20 * float(np.quantile(values[:-1], 0.9)))
+    number, total = np.zeros(len(y)), np.zeros(len(y))
+    first = np.full((len(y), 5), np.inf)
+    for column in range(y.shape[1]):
+        today = out[:, column]
+        sale = today > 0
+        if not sale.any():
+            continue
+        started = number >= 5
+        limit = np.where(started, MOST_OVER_USUAL * total / np.maximum(number, 1), np.inf)
+        np.minimum(today, limit, out=today, where=sale & started)
+        early = np.flatnonzero(sale & ~started)
+        if len(early):
+            first[early, number[early].astype(np.int64)] = today[early]
+        number += sale
+        total += np.where(sale, np.nan_to_num(today), 0.0)
+        just = np.flatnonzero(sale & (number == 5))
+        for row in just:
+            middle = MOST_OVER_USUAL * float(np.median(first[row]))
+            past = out[row, : column + 1]
+            np.minimum(past, middle, out=past, where=np.isfinite(past))
+            total[row] = float(np.nansum(past))
     return out
 
 

@@ -31,7 +31,7 @@ class ForecastResult:
     """`frame`: forecast rows of every member, `fixed` and `ensemble`. `cumulative`: quantiles of sums over lead times.
 
     `members`: what answered. `error_table`: what was learned of them. `backtest`: the newest past origin, scored
-    with weights and bounds from the ones before it (None when there are under two). `version`: stored models' name.
+    with weights and bounds from the ones before it (None when stored models were used or history is short). `version`: stored models' name.
     """
 
     frame: pl.DataFrame
@@ -115,7 +115,7 @@ def run(
     version = found.version if found else None
     if registry and not found:
         version = store.keep(registry, panel, horizon, settings, collected.state, learned)
-    checked = _replayed(panel, pasts, horizon) if len(pasts) > 1 else None
+    checked = _replayed(panel, pasts, horizon) if pasts else None
     return ForecastResult(
         frame=frame,
         notes=notes + describe(learned.table),
@@ -155,7 +155,7 @@ def backtest(
     said = {origin.offset: _settle(panel, collected, origin.offset, horizon) for origin in origins}
     frames, table = [], pl.DataFrame()
     for offset in scored:
-        learned = learn([said[o] for o in [*before, *scored] if o > offset])
+        learned = learn([said[o] for o in [*before, *scored] if o >= offset + horizon])
         models, table = _models(said[offset], learned), learned.table
         frames.append(_rows(panel, offset, models, _bounds(said[offset], models, learned), horizon=horizon))
     notes += _unique(collected.notes + [note for offset in scored for note in said[offset].notes])
@@ -184,10 +184,13 @@ def _check_horizon(horizon: int) -> None:
 
 
 def _past_offsets(panel: Panel, horizon: int, folds: int, first: int = 0) -> list[int]:
-    """Offsets of past origins, earliest first, that leave at least some series with a history before them."""
-    offsets = [first + horizon * number for number in range(folds, 0, -1)]
-    old_enough = [o for o in offsets if (panel.days - o - panel.start >= LEAST_HISTORY).any()]
-    return old_enough
+    """Offsets of past origins, earliest first, that leave at least some series with a history before them.
+
+    `folds` horizons are reached back over; origins between the folds cost little and steady the bounds.
+    """
+    step = max(7, -(-horizon // 2))
+    offsets = range(first + horizon, first + horizon * folds + 1, step) if folds else range(0)
+    return [o for o in sorted(offsets, reverse=True) if (panel.days - o - panel.start >= LEAST_HISTORY).any()]
 
 
 def _settle(panel: Panel, collected: Collected, offset: int, horizon: int) -> Said:
@@ -279,7 +282,7 @@ def _class_names(panel: Panel, offset: int) -> "np.ndarray[tuple[int], np.dtype[
 
 def _replayed(panel: Panel, pasts: Sequence[Said], horizon: int) -> BacktestResult:
     newest = pasts[-1]
-    learned = learn(pasts[:-1])
+    learned = learn([past for past in pasts if past.offset >= newest.offset + horizon])
     models = _models(newest, learned)
     frame = _rows(panel, newest.offset, models, _bounds(newest, models, learned), horizon=horizon)
     return _result(frame, [], learned.table)

@@ -97,7 +97,8 @@ def _plan(
     if "prophet" in settings.members:
         country = {"country": settings.country}
         planned.append(Job("prophet groups", "models.jobs:prophet_groups", {**common, **country}))
-        recent = sorted(origins, key=lambda origin: origin.offset)[:3]
+        spaced = [origin for origin in origins if origin.offset % horizon == 0]
+        recent = sorted(spaced, key=lambda origin: origin.offset)[: 2 if settings.effort == "quick" else 3]
         own = _busiest(panel, OWN_PROPHET[settings.effort])
         for number, part in enumerate(jobs.chunks(own, PROPHET_CHUNK)):
             arguments = {**common, **country, "origins": recent, "rows": part}

@@ -40,8 +40,7 @@ class Arima:
 
     def forecast(self, panel: Panel, origins: Sequence[Origin], horizon: int) -> dict[int, Floats]:
         """Means by offset; NaN for series with under three weeks before an origin."""
-        learned = panel.days - max(origin.trained_at for origin in origins)
-        y = calm(panel.y, learned)
+        y = calm(panel.y)
         out = {origin.offset: np.full((panel.size, horizon), np.nan) for origin in origins}
         for row in range(panel.size):
             order, values = self._for(panel.ids[row])
