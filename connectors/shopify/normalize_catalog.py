@@ -110,11 +110,13 @@ class InventoryBook:
         told = {quantity.name: quantity for quantity in level.quantities or ()}
         for name in told.keys() - _QUANTITIES:
             self.notes[f"unknown value {name} in inventory.quantities.name"] = None
+        external_id = gid_number(item.variant.id) if item.variant else None
         available = told["available"].quantity if "available" in told else level.available
         self._inventory.rows.append(
             (
-                _text(item.sku),
-                gid_number(item.variant.id) if item.variant else None,
+                # Stock needs a name to be kept under; a variant without SKU goes by its id everywhere.
+                _text(item.sku) or external_id,
+                external_id,
                 gid_number(level.location.id if level.location else level.id),
                 available,
                 _summed(told, _RESERVED),

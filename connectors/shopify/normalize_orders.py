@@ -29,6 +29,7 @@ import polars as pl
 
 from connectors.base import Context
 from connectors.canonical import conform
+from connectors.exports.countries import country_code
 from connectors.shopify import rest
 from connectors.shopify.decode import Kind, gid_number
 from connectors.shopify.money import amount, currency, number, total
@@ -90,7 +91,7 @@ class OrderBook:
                 _text(order.name),
                 ordered_at,
                 order.updated_at or order.created_at or ordered_at,
-                f"shopify:{gid_number(order.customer.id)}" if order.customer else None,
+                _customer(order),
                 status_of(order),
                 order.display_fulfillment_status,
                 "merchant",
@@ -310,11 +311,17 @@ def _text(value: str | int | None) -> str | None:
     return text or None
 
 
+def _customer(order: Order) -> str | None:
+    """The customer's id; the CSV export knows the address only. Null for guests."""
+    if order.customer is not None:
+        return f"shopify:{gid_number(order.customer.id)}"
+    return f"email:{order.customer_email}" if order.customer_email else None
+
+
 def _country(place: Address | None) -> str | None:
     if place is None:
         return None
-    code = _text(place.country_code_v2) or _text(place.country_code) or _text(place.country)
-    return code.upper() if code is not None and len(code) == 2 else None
+    return country_code(_text(place.country_code_v2) or _text(place.country_code) or _text(place.country))
 
 
 def _region(place: Address | None) -> str | None:

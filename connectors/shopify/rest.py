@@ -367,26 +367,37 @@ def _paid_back(raw: RestRefund, code: str | None) -> MoneyBag | None:
     for entry in raw.transactions:
         if entry.kind not in {None, "refund"} or entry.status not in {None, "success"}:
             continue
-        if entry.amount_set is None and entry.currency not in {None, code}:
+        amount = _shop_amount(entry, code)
+        if amount is None:
             return None
-        paid += number(_stated(entry.amount_set, entry.amount), "refunds.transactions.amount")
+        paid += number(amount, "refunds.transactions.amount")
     return MoneyBag(shop_money=Money(f"{paid:f}", code))
 
 
 def _bag(both: RestSet | None, plain: Amount | None, code: str | None) -> MoneyBag | None:
-    """The plain amount is the shop's currency by definition, so it serves where the pair is missing."""
-    if both is not None and (both.shop_money or both.presentment_money):
-        shop, shown = both.shop_money, both.presentment_money
-        return MoneyBag(
-            Money(shop.amount, shop.currency_code) if shop else None,
-            Money(shown.amount, shown.currency_code) if shown else None,
-        )
-    return None if plain is None or plain == "" else MoneyBag(Money(plain, code))
+    """The plain amount first: it is in the order's own currency by definition, a pair may not be."""
+    if plain is not None and plain != "":
+        return MoneyBag(Money(plain, code))
+    if both is None or (both.shop_money is None and both.presentment_money is None):
+        return None
+    shop, shown = both.shop_money, both.presentment_money
+    return MoneyBag(
+        Money(shop.amount, shop.currency_code) if shop else None,
+        Money(shown.amount, shown.currency_code) if shown else None,
+    )
 
 
 def _stated(both: RestSet | None, plain: Amount | None) -> str | None:
     bag = _bag(both, plain, None)
     return None if bag is None or bag.shop_money is None else str(bag.shop_money.amount)
+
+
+def _shop_amount(entry: RestTransaction, code: str | None) -> str | None:
+    """A transaction's amount in the shop's currency: its plain amount is in the transaction's own."""
+    if entry.amount is not None and entry.currency in {None, code}:
+        return str(entry.amount)
+    money = entry.amount_set.shop_money if entry.amount_set else None
+    return None if money is None else str(money.amount)
 
 
 def _times(price: Amount | None, quantity: int) -> str | None:
