@@ -113,7 +113,7 @@ def instant(value: Any, field: str, *, required: bool = False) -> int | None:
         return None
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else _from_epoch(value)
-    except (ValueError, OverflowError):
+    except (ValueError, ArithmeticError):
         at = _from_text(str(value).strip(), field)
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
@@ -134,7 +134,7 @@ def _from_text(text: str, field: str) -> datetime:
             continue
     try:
         return zoned(text) or _from_epoch(Decimal(text))
-    except (InvalidOperation, OverflowError, ValueError, OSError):
+    except (ValueError, ArithmeticError):
         raise BadValueError(field, f"{text[:40]!r} is not an instant") from None
 
 
