@@ -5,7 +5,6 @@ webhook says (`alerts.events`); `custom_args.message_key` ties the two together.
 """
 
 import json
-import logging
 import socket
 import ssl
 from datetime import datetime
@@ -29,13 +28,12 @@ from sendgrid.helpers.mail import (
     Mail,
 )
 
-from alerts import render
+from alerts import quiet, render
 from alerts.senders import Delivery, Outgoing, by_status
 from alerts.text import one_line
 
-# The library logs headers (with the key) and bodies at DEBUG; nothing of that may reach a log.
-logging.getLogger("python_http_client").disabled = True
-logging.getLogger("python_http_client.client").disabled = True
+# The library logs headers (with the key) and bodies at DEBUG.
+quiet.drop("python_http_client.client")
 
 
 class EmailSender:

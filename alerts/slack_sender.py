@@ -1,15 +1,12 @@
 """Slack by incoming webhook. Its URL is a secret: messages carry only the name it has in the settings."""
 
 import json
-import logging
 from collections.abc import Mapping
 from datetime import datetime
 
-from alerts import http_post, render
+from alerts import http_post, quiet, render
 from alerts.senders import Delivery, Outgoing, by_status
 from alerts.text import one_line
-
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL at INFO
 
 # What Slack says, and nobody can help by waiting.
 _GONE = frozenset(
@@ -27,6 +24,8 @@ class SlackSender:
     def __init__(self, urls: Mapping[str, str], *, timeout_seconds: float = 20) -> None:
         self._urls = dict(urls)
         self._http = http_post.client(timeout_seconds)
+        for url in urls.values():
+            quiet.drop("httpx", url)  # it logs every URL at INFO
 
     def send(self, message: Outgoing, now: datetime) -> Delivery:
         """`ok` is delivered; a named refusal is permanent; 429 waits as long as Slack says."""

@@ -4,7 +4,6 @@ Creating a message is not idempotent. After a lost answer the message list is as
 same number since the attempt; the reference at the end of each text makes it unique.
 """
 
-import logging
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,12 +14,13 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from alerts import render
+from alerts import quiet, render
 from alerts.senders import Delivery, Outgoing, by_status
 from alerts.text import one_line
 
-_log = logging.getLogger("twilio.http_client")
-_log.disabled = True  # it logs numbers and texts
+# Both log what a request is about: numbers stand in the URL of a look-up.
+quiet.drop("twilio.http_client")
+quiet.drop("urllib3.connectionpool", "/2010-04-01/")
 
 # Twilio error codes that will be the same tomorrow. The second set is about the number itself.
 _PERMANENT = frozenset({21212, 21408, 21602, 21606, 21612, 21617, 21659, 21660, 30034})
@@ -142,7 +142,7 @@ class _HttpClient(TwilioHttpClient):  # type: ignore[misc]
     """The library's HTTP client on another host, with a time-out, and never retrying by itself."""
 
     def __init__(self, base_url: str, timeout_seconds: float) -> None:
-        super().__init__(timeout=timeout_seconds, logger=_log)
+        super().__init__(timeout=timeout_seconds)
         self._base = base_url.rstrip("/")
 
     def request(self, method: str, url: str, **kwargs: Any) -> Any:

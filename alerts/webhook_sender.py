@@ -14,7 +14,7 @@ from datetime import datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit, urlunsplit
 
-from alerts import http_post, render
+from alerts import http_post, quiet, render
 from alerts.errors import ForbiddenAddressError
 from alerts.senders import Delivery, Outgoing, by_status
 from alerts.settings import is_loopback
@@ -38,6 +38,8 @@ class WebhookSender:
         self._urls = dict(urls)
         self._secrets = [secret, previous_secret] if previous_secret else [secret]
         self._http = http_post.client(timeout_seconds)
+        for url in urls.values():
+            quiet.drop("httpx", urlsplit(url).path)
 
     def send(self, message: Outgoing, now: datetime) -> Delivery:
         """Any 2xx is delivered; 410 Gone ends it for good; the rest by status."""
