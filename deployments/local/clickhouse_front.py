@@ -16,6 +16,7 @@ import contextlib
 import http.client
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,7 +242,7 @@ def serve(home: Path, port: int) -> int:
     from deployments.local.clickhouse_engine import Engine
     from deployments.local.clickhouse_http import enter_scratch_folder
 
-    enter_scratch_folder(home)
+    scratch = enter_scratch_folder(home)
     try:
         engine = Engine(home / "clickhouse", home / "run" / "clickhouse-settings")
     except RuntimeError as error:
@@ -256,6 +257,7 @@ def serve(home: Path, port: int) -> int:
     ended.wait()
     if front.finish():
         engine.close()
+    shutil.rmtree(scratch, ignore_errors=True)
     return 0
 
 

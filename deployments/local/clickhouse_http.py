@@ -14,6 +14,7 @@ import io
 import os
 import re
 import shutil
+import tempfile
 import threading
 import uuid
 import zlib
@@ -507,10 +508,16 @@ def _multipart(content_type: str, body: bytes) -> dict[str, str]:
     return fields
 
 
-def enter_scratch_folder(home: Path) -> None:
-    """Work in an empty folder for data on its way into the engine, so that a file's bare name leads there whatever
-    the path to it holds (`FROM INFILE` reads `*?{}` as patterns). What a killed front left in it goes."""
+def enter_scratch_folder(home: Path) -> Path:
+    """Work in an empty folder for data on its way into the engine. What a killed front left in it goes.
+
+    Usually under `home`. `FROM INFILE` reads some signs as patterns, finds nothing, and says nothing: with such a
+    sign in the path the data takes the way over the system's temporary folder.
+    """
     folder = home / "run" / "clickhouse-incoming"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
+    if set("*?{}[]") & set(str(folder)):
+        folder = Path(tempfile.mkdtemp(prefix="wharf-clickhouse-"))
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     os.chdir(folder)
+    return folder

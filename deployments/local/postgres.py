@@ -32,6 +32,8 @@ MAJOR = 18
 USER = DATABASE = "wharf"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+# what a server says while it starts, recovers or ends; any other FATAL stays
+_TEMPORARY = ("starting up", "not yet accepting", "recovery", "shutting down", "too many clients")
 _SMALL_SHM_BYTES = 512 * 1024 * 1024
 
 # Sized for a laptop that does other things too. Errors are logged without the statement or the row that
@@ -78,19 +80,7 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server, if it runs: sessions are ended, what was committed is kept."""
         with locked(self._lock_file, what="stopping PostgreSQL"):
-            server = self._server()
-            if server is None:
-                return
-            for how, seconds in (
-                (signal.SIGINT, _STOP_SECONDS),
-                (signal.SIGQUIT, 5.0),
-                (signal.SIGKILL, 5.0),
-            ):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    server.send_signal(how)
-                if self._gone(server, seconds):
-                    return
-        raise LocalServiceError(f"PostgreSQL (process {server.pid}) does not stop: see {self._log}")
+            self._stop_server()
 
     def is_running(self) -> bool:
         """Whether it answers now; starts nothing."""
@@ -153,6 +143,8 @@ class EmbeddedPostgres:
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
                 "--locale=C",
+                # seconds on a busy disk; a power cut in the first half minute would cost an empty cluster
+                "--no-sync",
             )
         if done.returncode:
             raise LocalServiceError(
@@ -215,8 +207,15 @@ class EmbeddedPostgres:
             os.close(log)
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
-            if self._answers(state):
+            refusal = _refusal(state)
+            if refusal is None:
                 return True
+            if "FATAL:" in refusal and not any(reason in refusal for reason in _TEMPORARY):
+                self._stop_server()
+                if "password authentication failed" not in refusal:
+                    raise LocalServiceError(self._cannot_start([refusal]))
+                self._reset_password(state)  # a folder from elsewhere, or an older state file
+                return self._spawn(state)
             if self._child.poll() is not None:
                 lines = tail(self._log, start=log_start)
                 if any("could not create any TCP/IP sockets" in line for line in lines):
@@ -227,6 +226,17 @@ class EmbeddedPostgres:
             f"PostgreSQL has not answered within {_START_SECONDS:.0f} s of its start: see {self._log}; it may still be "
             "recovering from a crash, then try again"
         )
+
+    def _stop_server(self) -> None:
+        server = self._server()
+        if server is None:
+            return
+        for how, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                server.send_signal(how)
+            if self._gone(server, seconds):
+                return
+        raise LocalServiceError(f"PostgreSQL (process {server.pid}) does not stop: see {self._log}")
 
     def _cannot_start(self, lines: list[str]) -> str:
         return (
@@ -246,11 +256,7 @@ class EmbeddedPostgres:
 
     def _answers(self, state: dict[str, Any]) -> bool:
         """A real connection with our password is the only proof: pids are recycled, zombies linger."""
-        try:
-            _connect(state, "postgres").close()
-        except psycopg2.OperationalError:
-            return False
-        return True
+        return _refusal(state) is None
 
     def _server(self) -> psutil.Process | None:
         """The server process over our folder, if one runs."""
@@ -323,6 +329,15 @@ def _connect(state: dict[str, Any], database: str) -> Any:
         dbname=database,
         connect_timeout=5,
     )
+
+
+def _refusal(state: dict[str, Any]) -> str | None:
+    """Why a connection does not come about; None when it does."""
+    try:
+        _connect(state, "postgres").close()
+    except psycopg2.OperationalError as error:
+        return str(error)
+    return None
 
 
 def _url(state: dict[str, Any]) -> str:
