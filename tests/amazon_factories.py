@@ -16,7 +16,9 @@ US, CA, DE, UK, JP = "ATVPDKIKX0DER", "A2EUQ1WTGCTBG2", "A1PA6795UKMFR9", "A1F83
 ORDER = "113-0000001-0000001"
 
 
-def account(url: str = "http://127.0.0.1:1/amazon", pace: float = 1.0, places: tuple[str, ...] = (US, CA)) -> Account:
+def account(
+    url: str = "http://127.0.0.1:1/amazon", pace: float = 1.0, places: tuple[str, ...] = (US, CA)
+) -> Account:
     """An account of the sandbox's seller."""
     return Account(
         name="amazon",
@@ -64,7 +66,9 @@ def item(number: int = 1, quantity: Any = 1, *parts: dict[str, Any], **changes: 
     return made | changes
 
 
-def order(*items: dict[str, Any], place: str | None = US, total: Any = None, **changes: Any) -> dict[str, Any]:
+def order(
+    *items: dict[str, Any], place: str | None = US, total: Any = None, **changes: Any
+) -> dict[str, Any]:
     """An order that was shipped."""
     made: dict[str, Any] = {
         "orderId": ORDER,
@@ -88,7 +92,11 @@ def read_orders(*orders: dict[str, Any], body: bytes | None = None) -> Normalize
 def one(normalized: Normalized, frame: str) -> dict[str, Any]:
     """The only row of a frame; fails when a record was refused or there are more."""
     assert normalized.rejected == ()
-    return normalized.frame(frame).row(0, named=True) if normalized.frame(frame).height == 1 else _not_one(normalized)
+    return (
+        normalized.frame(frame).row(0, named=True)
+        if normalized.frame(frame).height == 1
+        else _not_one(normalized)
+    )
 
 
 def _not_one(normalized: Normalized) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from connectors.amazon.normalize.values import (
     raw,
 )
 from connectors.base import Context
-from connectors.canonical import INSTANT, Normalized, Rejected, conform
+from connectors.canonical import INSTANT, Normalized, Rejected, conform, empty
 from connectors.errors import ProtocolError
 
 _AMOUNTS = (
@@ -58,6 +58,8 @@ def all_orders_report(body: bytes, charset: str, context: Context) -> Normalized
         return Normalized()
     if missing := [name for name in _REQUIRED if name not in lines.columns]:
         raise ProtocolError(f"amazon orders report: no column {', '.join(missing)}; its header has changed")
+    if lines.is_empty():
+        return Normalized({name: empty(name) for name in ("orders", "order_items")})
     notes = Notes()
     given = lines.columns
     absent = [name for name in (*_AMOUNTS, *_OPTIONAL) if name not in given]

@@ -4,6 +4,9 @@ import polars as pl
 
 from connectors.errors import ProtocolError
 
+# Names that downloads use and Python does not.
+_CODECS = {"windows-31j": "cp932", "x-sjis": "cp932", "shift-jis": "cp932", "cp-1252": "cp1252"}
+
 
 def read_lines(body: bytes, charset: str, what: str) -> pl.DataFrame:
     """Every line of a report as text columns named by its header, lower case; empty fields are null."""
@@ -32,7 +35,7 @@ def read_lines(body: bytes, charset: str, what: str) -> pl.DataFrame:
 
 def decode(body: bytes, charset: str) -> str:
     """Text of a report in the charset its download named; the usual two where that does not fit."""
-    for name in (charset, "utf-8-sig", "cp1252"):
+    for name in (_CODECS.get(charset.lower(), charset), "utf-8-sig", "cp1252"):
         try:
             return body.decode(name).removeprefix("\ufeff")
         except (UnicodeDecodeError, LookupError):

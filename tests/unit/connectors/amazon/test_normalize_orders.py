@@ -60,7 +60,9 @@ def test_a_line_total_that_holds_the_tax_beats_what_is_usual_in_the_marketplace(
 
 
 def test_a_discount_on_shipping_takes_nothing_from_revenue():
-    line = item(1, 1, part("ITEM", "20.00"), part("SHIPPING", "5.00"), part("DISCOUNT", "5.00", SHIPPING="5.00"))
+    line = item(
+        1, 1, part("ITEM", "20.00"), part("SHIPPING", "5.00"), part("DISCOUNT", "5.00", SHIPPING="5.00")
+    )
     row = one(read_orders(order(line)), "order_items")
 
     assert row["discount"] == D("5.00")
@@ -68,7 +70,13 @@ def test_a_discount_on_shipping_takes_nothing_from_revenue():
 
 
 def test_the_tax_of_shipping_is_not_taken_out_of_the_price_of_the_goods():
-    line = item(1, 1, part("ITEM", "11.90"), part("SHIPPING", "1.19"), part("TAX", "2.09", ITEM="1.90", SHIPPING="0.19"))
+    line = item(
+        1,
+        1,
+        part("ITEM", "11.90"),
+        part("SHIPPING", "1.19"),
+        part("TAX", "2.09", ITEM="1.90", SHIPPING="0.19"),
+    )
     assert one(read_orders(order(line, place=DE)), "order_items")["net_amount"] == D("10.00")
 
 
@@ -163,7 +171,10 @@ def test_one_page_may_hold_several_currencies_and_marketplaces():
     pounds = order(item(1, 1, part("ITEM", "1", "GBP")), place=UK, orderId="202-1", total=money("1", "GBP"))
     read = read_orders(order(item(), total="2"), pounds)
 
-    assert read.frame("orders").select("channel", "currency").rows() == [("amazon-us", "USD"), ("amazon-uk", "GBP")]
+    assert read.frame("orders").select("channel", "currency").rows() == [
+        ("amazon-us", "USD"),
+        ("amazon-uk", "GBP"),
+    ]
 
 
 def test_the_buyer_is_only_his_address_and_the_place_only_country_and_region():
@@ -180,7 +191,9 @@ def test_the_buyer_is_only_his_address_and_the_place_only_country_and_region():
 
 
 def test_instants_with_any_offset_become_utc():
-    read = read_orders(order(item(), createdTime="2026-02-01T19:00:00+09:00", lastUpdatedTime="2026-02-01T23:30:00.123Z"))
+    read = read_orders(
+        order(item(), createdTime="2026-02-01T19:00:00+09:00", lastUpdatedTime="2026-02-01T23:30:00.123Z")
+    )
     row = one(read, "orders")
 
     assert row["ordered_at"] == datetime(2026, 2, 1, 10, tzinfo=UTC)
@@ -225,7 +238,9 @@ def test_a_missing_sku_and_asin_are_null():
 
 
 def test_leading_zeros_and_odd_titles_survive():
-    row = one(read_orders(order(item(product={"sellerSku": "00042", "title": 'Ω "5″" \t 猫\x00'}))), "order_items")
+    row = one(
+        read_orders(order(item(product={"sellerSku": "00042", "title": 'Ω "5″" \t 猫\x00'}))), "order_items"
+    )
     assert (row["sku"], row["title"]) == ("00042", 'Ω "5″" \t 猫')
 
 
@@ -258,12 +273,15 @@ def test_a_bad_record_is_refused_by_name_and_its_neighbours_load(broken, field):
 
 
 @pytest.mark.parametrize(
-    "missing", ["orderId", "createdTime", "lastUpdatedTime", "salesChannel", "orderItems", "orderItemId", "product"]
+    "missing",
+    ["orderId", "createdTime", "lastUpdatedTime", "salesChannel", "orderItems", "orderItemId", "product"],
 )
 def test_what_the_model_requires_is_required(missing):
     broken = order(item())
     broken.pop(missing, None)
-    broken["orderItems"] = [{k: v for k, v in line.items() if k != missing} for line in broken.get("orderItems", [])]
+    broken["orderItems"] = [
+        {k: v for k, v in line.items() if k != missing} for line in broken.get("orderItems", [])
+    ]
     if missing == "orderItems":
         del broken["orderItems"]
     read = read_orders(broken, order(item(), orderId="113-2"))
@@ -293,7 +311,9 @@ def test_a_bare_nan_is_no_json_and_still_spares_the_neighbours():
 def test_half_a_surrogate_pair_is_stored_as_something_storable():
     line = item()
     line["product"]["title"] = "@"
-    read = read_orders(body=json.dumps({"orders": [order(line)]}).replace('"@"', '"bad \\ud83d tail"').encode())
+    read = read_orders(
+        body=json.dumps({"orders": [order(line)]}).replace('"@"', '"bad \\ud83d tail"').encode()
+    )
     assert one(read, "order_items")["title"].encode().startswith(b"bad ")
 
 
@@ -364,7 +384,9 @@ _json = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_poison_in_any_field_is_read_or_refused_and_never_crashes(data):
-    victim = order(item(1, 1, part("ITEM", "10.00"), part("TAX", "1.00", ITEM="1.00"), total="11.00"), total="11.00")
+    victim = order(
+        item(1, 1, part("ITEM", "10.00"), part("TAX", "1.00", ITEM="1.00"), total="11.00"), total="11.00"
+    )
     victim["recipient"] = {"deliveryAddress": {"countryCode": "US"}}
     node: Any = victim
     while True:
