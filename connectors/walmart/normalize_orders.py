@@ -4,8 +4,8 @@ Money is in the charges' currency.
 
 Readings that Walmart does not document, and what makes either answer safe:
 
-- A line's charges are taken as totals of the line, not per unit. Where `orderSummary` states a total that only the
-  per-unit reading reaches, that reading is taken and noted.
+- Charges are totals of the line (`order_line.py`). Where `orderSummary` states a total that only a reading per unit
+  reaches, that reading is taken and noted.
 - `refund` of a line is its whole refunded state. It is dated by the line's `statusDate`, the only date there is,
   and becomes one row of `refunds` per refundId (or one for the line): written again, it replaces itself.
   It carries money and no quantity. Quantities come from `/v3/returns`, whose rows of `refunds` carry units and
@@ -15,7 +15,6 @@ Readings that Walmart does not document, and what makes either answer safe:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -24,16 +23,12 @@ import msgspec
 from connectors.base import Context, Page
 from connectors.canonical import SCHEMAS, Normalized, Rejected, from_columns
 from connectors.walmart.countries import alpha2
+from connectors.walmart.order_line import ZERO, LineSums, add_up
 from connectors.walmart.payload import Raw, blame, find, member, parse, refuse, within
-from connectors.walmart.shapes import Charge, Order, OrderLine, OrderPage, Refund, Tax, convert
-from connectors.walmart.values import FieldError, count, customer, micros, money, share, text
+from connectors.walmart.shapes import Order, OrderLine, OrderPage, convert
+from connectors.walmart.values import FieldError, customer, micros, money, share, text
 
-ZERO = Decimal(0)
-_RANKS = {"CREATED": 1, "ACKNOWLEDGED": 2, "SHIPPED": 3, "DELIVERED": 4, "REFUND": 4, "REFUNDED": 4}
-_CANCELLED = frozenset(["CANCELLED", "CANCELED"])
-_REFUNDED = frozenset(["REFUND", "REFUNDED"])
 _FULFILLED_BY = {"WFSFULFILLED": "marketplace", "SELLERFULFILLED": "merchant", "3PLFULFILLED": "merchant"}
-_CHARGE_TYPES = frozenset(["PRODUCT", "SHIPPING", "FEE", "TAX"])
 _PER_UNIT = "charges of lines with several units were per unit: orderSummary says so"
 _DECODER = msgspec.json.Decoder(OrderPage)
 
@@ -84,37 +79,6 @@ def find_orders(parsed: Any) -> list[Raw]:
     return whole or list(find(parsed, lambda names: "purchaseorderid" in names))
 
 
-@dataclass
-class _Line:
-    """What the charges and statuses of one line add up to."""
-
-    quantity: int
-    cancelled: int = 0
-    refunded_units: int | None = None
-    rank: int | None = None  # least advanced of the units that are not cancelled
-    best: int | None = None  # most advanced
-    currency: str | None = None
-    stated: bool = False  # the source names any amount
-    priced: bool = False  # … and one for the product
-    gross: Decimal = ZERO
-    discount: Decimal = ZERO
-    shipping: Decimal = ZERO
-    shipping_discount: Decimal = ZERO
-    other: Decimal = ZERO
-    tax: Decimal = ZERO
-    refunds: list[tuple[str, Decimal, Decimal]] = field(default_factory=list)  # id, amount, net part
-    updated: int | None = None
-
-    @property
-    def total(self) -> Decimal:
-        return self.gross - self.discount + self.shipping - self.shipping_discount + self.other + self.tax
-
-    def times(self, factor: int) -> None:
-        """Read the charges as per unit."""
-        for name in ("gross", "discount", "shipping", "shipping_discount", "other", "tax"):
-            setattr(self, name, getattr(self, name) * factor)
-
-
 class _Rows:
     """Rows of the three frames, gathered order by order."""
 
@@ -152,7 +116,7 @@ class _Rows:
             raise FieldError("orderDate", "missing")
         if not source_lines:
             raise FieldError("orderLines", "an order without lines")
-        lines = [self._line(line) for line in source_lines]
+        lines = [add_up(line, self.note) for line in source_lines]
         self._settle_per_unit(order, lines)
         numbers = _line_numbers(source_lines)
         currencies = {line.currency for line in lines if line.currency}
@@ -184,11 +148,10 @@ class _Rows:
         self.records += 1
 
     def _order(
-        self, order: Order, number: str, at: tuple[int, int], currency: str | None, lines: list[_Line]
+        self, order: Order, number: str, at: tuple[int, int], currency: str | None, lines: list[LineSums]
     ) -> tuple[Any, ...]:
         ordered_at, updated = at
         status, fulfillment = _status(lines)
-        stated = any(line.stated for line in lines)
         node = ((order.shipNode and order.shipNode.type) or "").strip()
         if node and node.upper() not in _FULFILLED_BY:
             self.note("orders.shipNode.type", node)
@@ -207,12 +170,7 @@ class _Rows:
             fulfillment,
             _FULFILLED_BY.get(node.upper()),
             currency,
-            sum((line.gross for line in lines), ZERO) if any(line.priced for line in lines) else None,
-            sum((line.discount + line.shipping_discount for line in lines), ZERO) if stated else None,
-            sum((line.shipping for line in lines), ZERO) if stated else None,
-            sum((line.tax for line in lines), ZERO) if stated else None,
-            money(sum((line.total for line in lines), ZERO), "charges") if stated else None,
-            sum((amount for line in lines for _, amount, _ in line.refunds), ZERO),
+            *_amounts(lines),
             alpha2(address.country) if address else None,
             text(address.state) if address else None,
             kind == "REPLACEMENT",
@@ -220,10 +178,12 @@ class _Rows:
             updated if status == "cancelled" else None,
         )
 
-    def _item(self, number: str, line_id: str, source: OrderLine, line: _Line) -> tuple[Any, ...]:
+    def _item(self, number: str, line_id: str, source: OrderLine, line: LineSums) -> tuple[Any, ...]:
         item = source.item
-        discount = line.discount + line.shipping_discount
-        refunded = sum((amount for _, amount, _ in line.refunds), ZERO)
+        refunded = refunded_net = ZERO
+        for _, amount, net in line.refunds:
+            refunded += amount
+            refunded_net += net
         return (
             self.channel,
             number,
@@ -235,107 +195,17 @@ class _Rows:
             line.cancelled,
             line.refunded_units if line.refunded_units is not None or line.refunds else 0,
             share(line.gross, line.quantity) if line.priced and line.quantity else None,
-            discount if line.stated else None,
+            line.discount + line.shipping_discount if line.stated else None,
             line.tax if line.stated else None,
             line.total if line.stated else None,
             refunded,
             line.gross - line.discount if line.priced else None,
-            sum((net for _, _, net in line.refunds), ZERO),
+            refunded_net,
             False,
             False,
         )
 
-    def _line(self, source: OrderLine) -> _Line:
-        statuses = _statuses(source)
-        quantity = count(
-            source.orderLineQuantity.amount if source.orderLineQuantity else None, "orderLineQuantity"
-        )
-        if quantity is None:
-            known = [units for _, units in statuses if units is not None]
-            if not known:
-                raise FieldError("orderLineQuantity", "missing")
-            quantity = sum(known)
-        if quantity < 0:
-            raise FieldError("orderLineQuantity", f"negative: {quantity}")
-        line = _Line(quantity, updated=micros(source.statusDate, "statusDate"))
-        self._read_statuses(line, statuses)
-        for charge in (source.charges.charge if source.charges else None) or ():
-            if charge is not None:
-                self._read_charge(line, charge)
-        given = source.refund if isinstance(source.refund, list) else [source.refund] if source.refund else []
-        for index, refund in enumerate([*given, *((source.refunds and source.refunds.refund) or ())]):
-            self._read_refund(line, refund, index)
-        return line
-
-    def _read_statuses(self, line: _Line, statuses: list[tuple[str, int | None]]) -> None:
-        ranks = []
-        for name, units in statuses:
-            # A single status without a quantity speaks for the whole line; zero units speak for nothing.
-            amount = units if units is not None else line.quantity if len(statuses) == 1 else 0
-            folded = name.upper()
-            if folded in _CANCELLED:
-                line.cancelled += amount
-                continue
-            if folded in _REFUNDED:
-                line.refunded_units = (line.refunded_units or 0) + amount
-            elif folded not in _RANKS:
-                self.note("orders.orderLineStatus.status", name)
-            if amount or len(statuses) == 1:
-                ranks.append(_RANKS.get(folded, 2))
-        cancelled_whole = line.cancelled >= line.quantity and any(
-            name.upper() in _CANCELLED for name, _ in statuses
-        )
-        line.cancelled = min(line.cancelled, line.quantity)
-        if ranks and not cancelled_whole:
-            line.rank, line.best = min(ranks), max(ranks)
-        elif not cancelled_whole:
-            line.rank = line.best = 0  # no status at all
-
-    def _read_charge(self, line: _Line, charge: Charge) -> None:
-        amount = charge.chargeAmount.amount if charge.chargeAmount else None
-        if amount is None:
-            return
-        amount = money(amount, "charge.chargeAmount.amount")
-        line.stated = True
-        line.currency = line.currency or _currency(charge)
-        line.tax += _tax(charge)
-        kind = (charge.chargeType or "").strip().upper()
-        is_discount = amount < 0 or "discount" in (charge.chargeName or "").lower()
-        if kind == "PRODUCT" and is_discount:
-            line.discount += abs(amount)
-        elif kind == "PRODUCT":
-            line.gross += amount
-            line.priced = True
-        elif kind == "SHIPPING" and is_discount:
-            line.shipping_discount += abs(amount)
-        elif kind == "SHIPPING":
-            line.shipping += amount
-        elif kind == "TAX":
-            line.tax += amount
-        else:
-            line.other += amount
-            if kind not in _CHARGE_TYPES:
-                self.note("orders.charge.chargeType", charge.chargeType or "")
-
-    def _read_refund(self, line: _Line, refund: Refund, index: int) -> None:
-        """Adds a refund's positive amount and the part of it that undoes the product's price."""
-        amount = net = ZERO
-        for entry in (refund.refundCharges.refundCharge if refund.refundCharges else None) or ():
-            charges = entry.charge if entry is not None else None
-            for charge in charges if isinstance(charges, list) else [charges] if charges else []:
-                given = charge.chargeAmount.amount if charge.chargeAmount else None
-                # Usually negative, sometimes positive; what the buyer got back has one sign here.
-                part = abs(money(given or ZERO, "refundCharge.charge.chargeAmount.amount"))
-                amount += part + abs(_tax(charge))
-                if (charge.chargeType or "PRODUCT").strip().upper() == "PRODUCT":
-                    net += part
-                line.currency = line.currency or _currency(charge)
-        if amount:
-            line.refunds.append(
-                (text(refund.refundId) or ("" if index == 0 else f"refund-{index + 1}"), amount, net)
-            )
-
-    def _settle_per_unit(self, order: Order, lines: list[_Line]) -> None:
+    def _settle_per_unit(self, order: Order, lines: list[LineSums]) -> None:
         stated = order.orderSummary.totalAmount if order.orderSummary else None
         if stated is None or not stated.currencyAmount or all(line.quantity < 2 for line in lines):
             return
@@ -371,16 +241,23 @@ def frame(name: str, rows: list[tuple[Any, ...]]) -> Any:
     return from_columns(dict(zip(SCHEMAS[name], map(list, columns), strict=True)), name)
 
 
-def _statuses(source: OrderLine) -> list[tuple[str, int | None]]:
-    given = (source.orderLineStatuses.orderLineStatus if source.orderLineStatuses else None) or []
-    return [
-        (
-            (entry.status or "").strip(),
-            count(entry.statusQuantity.amount if entry.statusQuantity else None, "statusQuantity"),
-        )
-        for entry in given
-        if entry.status
-    ]
+def _amounts(lines: list[LineSums]) -> tuple[Decimal | None, ...]:
+    """subtotal, discount, shipping, tax, total and refunded of an order; null where no line says."""
+    subtotal = discount = shipping = tax = total = refunded = ZERO
+    stated = priced = False
+    for line in lines:
+        stated = stated or line.stated
+        priced = priced or line.priced
+        subtotal += line.gross
+        discount += line.discount + line.shipping_discount
+        shipping += line.shipping
+        tax += line.tax
+        total += line.total
+        for _, amount, _ in line.refunds:
+            refunded += amount
+    if not stated:
+        return None, None, None, None, None, refunded
+    return subtotal if priced else None, discount, shipping, tax, money(total, "charges"), refunded
 
 
 def _line_numbers(lines: list[OrderLine]) -> list[str]:
@@ -392,7 +269,7 @@ def _line_numbers(lines: list[OrderLine]) -> list[str]:
     return [number for number in numbers if number is not None]
 
 
-def _status(lines: list[_Line]) -> tuple[str, str | None]:
+def _status(lines: list[LineSums]) -> tuple[str, str | None]:
     """(canonical status, fulfillment status) of an order by its least advanced line that is not cancelled."""
     alive = [line for line in lines if line.rank is not None]
     if not alive:
@@ -403,16 +280,6 @@ def _status(lines: list[_Line]) -> tuple[str, str | None]:
     if most >= 3:
         return "open", "PARTIALLY_SHIPPED"
     return "open", {0: None, 1: "CREATED", 2: "ACKNOWLEDGED"}[least]
-
-
-def _currency(charge: Charge) -> str | None:
-    return text(charge.chargeAmount.currency) if charge.chargeAmount else None
-
-
-def _tax(charge: Charge) -> Decimal:
-    taxes: list[Tax] = charge.tax if isinstance(charge.tax, list) else [charge.tax] if charge.tax else []
-    amounts = [tax.taxAmount.amount for tax in taxes if tax.taxAmount and tax.taxAmount.amount is not None]
-    return sum((money(amount, "tax.taxAmount.amount") for amount in amounts), ZERO)
 
 
 def _summary_currency(order: Order) -> str | None:

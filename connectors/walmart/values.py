@@ -64,12 +64,10 @@ def _in_range(at: int, field: str) -> int:
 
 def money(value: Decimal, field: str) -> Decimal:
     """`value` when it fits Decimal(18, 4); digits beyond the fourth place are converters' noise and rounded off."""
-    if not value.is_finite() or abs(value) >= _MONEY_LIMIT:
+    if not value.is_finite() or not -_MONEY_LIMIT < value < _MONEY_LIMIT:
         raise FieldError(field, f"not an amount of money: {str(value)[:40]}")
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -4:
-        return value.quantize(_PLACES, ROUND_HALF_EVEN)
-    return value
+    rounded = value.quantize(_PLACES, ROUND_HALF_EVEN)
+    return value if rounded == value else rounded
 
 
 def share(amount: Decimal, quantity: int) -> Decimal:
@@ -93,6 +91,8 @@ def text(value: str | int | None, field: str = "text") -> str | None:
     """Text without surrounding space or NUL, None when nothing is left. Leading zeros stay."""
     if value is None:
         return None
+    if type(value) is str and value.isascii() and "\x00" not in value:
+        return value.strip() or None
     kept = str(value).replace("\x00", "").strip()
     if not kept.isascii():
         try:
