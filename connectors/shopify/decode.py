@@ -21,9 +21,11 @@ from connectors.shopify.sheets import BadValueError, Sheet
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)  # what a book takes
 Form = Literal["connection", "list", "one", "jsonl"]
-# A child line's own id, wherever its query put it; "[^{}]*" keeps nested objects out.
 _PARENT = re.compile(rb'"__parentId"\s*:\s*"([^"]*)"')
-_ID = re.compile(rb'"id"\s*:\s*"([^"]*)"')
+_ID_FIRST = re.compile(
+    rb'\{\s*(?:"__typename"\s*:\s*"\w+"\s*,\s*)?(?:"__parentId"\s*:\s*"[^"]*"\s*,\s*)?"id"\s*:\s*"([^"]*)"'
+)
+_DEEPEST = 5  # levels of a bulk file
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_connection = msgspec.json.Decoder(Connection[msgspec.Raw])
@@ -173,13 +175,15 @@ def _parts(kind: Kind[T], raw: bytes, depth: int = 0) -> Iterator[Part]:
     elif keys & {"nodes", "edges"}:
         yield Part("connection", raw)
     else:
-        for name, value in fields.items():
-            if name in {*kind.plural, *kind.singular, *_WRAPPERS}:
-                yield from _named(kind, name, bytes(value), depth)
+        known = {*kind.plural, *kind.singular, *_WRAPPERS}
+        # Under other names, such as a mutation's, only what is named after the records is taken for them.
+        inner = known & keys or {name for name in keys if bytes(fields[name]).startswith(b"{")}
+        for name in (name for name in fields if name in inner):
+            yield from _named(kind, name, bytes(fields[name]), depth, sure=name in known)
 
 
-def _named(kind: Kind[T], name: str, value: bytes, depth: int) -> Iterator[Part]:
-    if value in {b"null", b"[]"} or depth > 4:
+def _named(kind: Kind[T], name: str, value: bytes, depth: int, *, sure: bool) -> Iterator[Part]:
+    if value in {b"null", b"[]"} or depth > _DEEPEST or (not sure and "id" in _keys(value)):
         return
     if name in _WRAPPERS and name not in kind.singular:
         yield from _parts(kind, value, depth + 1)
@@ -245,58 +249,69 @@ def _decode_lines(kind: Kind[T], body: bytes) -> list[T]:
 
 
 def _grouped(body: bytes) -> list[tuple[bytes, list[bytes]]]:
-    """Root lines with their child lines, in the order of the roots; children may stand anywhere.
+    """Root lines with all lines below them, in the order of the roots; the others may stand anywhere.
 
-    Raises BadValueError for a child whose parent is not in the file: something was cut off.
+    Raises BadValueError for a line whose parent is not in the file: something was cut off.
     """
+    roots, lost = _families(body)
+    if lost:
+        parent = _PARENT.search(lost[0])
+        raise BadValueError("__parentId", f"{parent[1].decode()[:80] if parent else '?'} is not in the file")
+    return roots
+
+
+def _families(body: bytes) -> tuple[list[tuple[bytes, list[bytes]]], list[bytes]]:
+    """Root lines with the lines below them, and lines whose parent is not there."""
     roots: list[tuple[bytes, list[bytes]]] = []
-    by_id: dict[bytes, list[bytes]] = {}
+    below: dict[bytes, list[bytes]] = {}  # id of a root: the lines below it
+    parent_of: dict[bytes, bytes] = {}
     children: list[tuple[bytes, bytes]] = []
     for line in body.splitlines():
         if not line.strip():
             continue
         parent = _PARENT.search(line)
+        own_id = _own_id(line)
         if parent is not None:
             children.append((parent[1], line))
+            if own_id is not None:
+                parent_of[own_id] = parent[1]
             continue
         own: list[bytes] = []
         roots.append((line, own))
-        if (match := _ID.search(line)) is not None:
-            by_id.setdefault(_root_id(line, match), own)
+        if own_id is not None:
+            below.setdefault(own_id, own)
+    lost: list[bytes] = []
     for parent_id, line in children:
-        if parent_id not in by_id:
-            raise BadValueError("__parentId", f"{parent_id.decode()[:80]} is not in the file")
-        by_id[parent_id].append(line)
-    return roots
+        root, steps = parent_id, 0
+        while root not in below and root in parent_of and steps < _DEEPEST:
+            root, steps = parent_of[root], steps + 1
+        below.get(root, lost).append(line)
+    return roots, lost
 
 
-def _root_id(line: bytes, first: re.Match[bytes]) -> bytes:
-    # Queries of ours ask for `id` first; others' need the line read.
-    if line.startswith(b'{"id"'):
+def _own_id(line: bytes) -> bytes | None:
+    """A line's own id, not one of an object inside it. Queries of ours ask for `id` first."""
+    first = _ID_FIRST.match(line)
+    if first is not None:
         return first[1]
     try:
         return str(msgspec.json.decode(line)["id"]).encode()
     except (msgspec.MsgspecError, KeyError, TypeError):
-        return first[1]
+        return None
+
+
+def kind_of(line: bytes) -> str:
+    """What a child line is: "LineItem", "Refund", …; "" when it has no id."""
+    own = _own_id(line)
+    return "" if own is None else own.decode().removeprefix("gid://shopify/").partition("/")[0]
 
 
 def _records(part: Part) -> Iterator[tuple[bytes, list[bytes]]]:
     if part.form == "jsonl":
-        try:
-            yield from _grouped(part.raw)
-        except BadValueError:
-            # A file cut off: every root line is still read, children without a parent are reported.
-            whole = {match[1] for line in part.raw.splitlines() if (match := _ID.search(line))}
-            kept = [
-                line
-                for line in part.raw.splitlines()
-                if (parent := _PARENT.search(line)) is None or parent[1] in whole
-            ]
-            yield from _grouped(b"\n".join(kept))
-            lost = [
-                line for line in part.raw.splitlines() if (p := _PARENT.search(line)) and p[1] not in whole
-            ]
-            yield from ((line, []) for line in lost)
+        # A file cut off: every root is still read, lines without a parent are reported.
+        roots, lost = _families(part.raw)
+        yield from roots
+        yield from ((line, []) for line in lost)
         return
     if part.form == "one":
         yield part.raw, []
@@ -354,6 +369,6 @@ def _key_of(record: Any) -> str:
 def gid_number(gid: str | int) -> str:
     """The number in a global id: "gid://shopify/Order/123" → "123"; a plain id comes back as text."""
     text = str(gid)
-    if "/" not in text:
+    if not text.startswith("gid://"):
         return text
     return text.rpartition("/")[2].partition("?")[0]

@@ -31,9 +31,9 @@ from connectors.base import Context
 from connectors.canonical import conform
 from connectors.exports.countries import country_code
 from connectors.shopify import rest
-from connectors.shopify.decode import Kind, gid_number
+from connectors.shopify.decode import Kind, gid_number, kind_of
 from connectors.shopify.money import amount, currency, number, total
-from connectors.shopify.shapes import Address, Connection, LineItem, Order, Refund
+from connectors.shopify.shapes import Address, Connection, LineItem, Order, Refund, RefundLineItem
 from connectors.shopify.sheets import BadValueError, Sheet
 
 _FINANCIAL = frozenset(
@@ -116,10 +116,11 @@ class OrderBook:
             return amount(None, order.total_line_items_price)
         gross: list[str | None] = []
         included = bool(order.taxes_included)
-        for line in order.line_items.items():
+        for position, line in enumerate(order.line_items.items(), 1):
+            quantity = _quantity(line)
             unit, whole = _prices(line)
             gross.append(whole)
-            line_id = gid_number(line.id)
+            line_id = gid_number(position if line.id is None else line.id)
             units, money, net = given_back.get(line_id, (0, Decimal(0), Decimal(0)))
             self._items.rows.append(
                 (
@@ -128,7 +129,7 @@ class OrderBook:
                     _text(line.sku),
                     gid_number(line.variant.id) if line.variant else None,
                     _title(line),
-                    line.quantity,
+                    quantity,
                     _cancelled(line, order, units),
                     units,
                     unit,
@@ -268,7 +269,8 @@ def _prices(line: LineItem) -> tuple[str | None, str | None]:
     unit = amount(line.original_unit_price_set, line.original_unit_price)
     whole = amount(line.original_total_set, line.original_total)
     if whole is None and unit is not None:
-        whole = unit if line.quantity == 1 else f"{number(unit, 'originalUnitPriceSet') * line.quantity:f}"
+        units = _quantity(line)
+        whole = unit if units == 1 else f"{number(unit, 'originalUnitPriceSet') * units:f}"
     if unit is None and whole is not None and line.quantity:
         unit = f"{round(number(whole, 'originalTotalSet') / line.quantity, 4):f}"
     return unit, whole
@@ -293,11 +295,20 @@ def _line_tax(line: LineItem) -> str | None:
 
 
 def _cancelled(line: LineItem, order: Order, refunded: int) -> int:
+    quantity = _quantity(line)
     if order.cancelled_at:
-        return max(line.quantity - refunded, 0)
+        return max(quantity - refunded, 0)
     if line.current_quantity is None:
         return 0
-    return max(line.quantity - line.current_quantity - refunded, 0)
+    return max(quantity - line.current_quantity - refunded, 0)
+
+
+def _quantity(line: LineItem) -> int:
+    """Units ordered; those still there where only they are said."""
+    quantity = line.current_quantity if line.quantity is None else line.quantity
+    if quantity is None:
+        raise BadValueError("lineItems.quantity", "a line without quantity")
+    return quantity
 
 
 def _title(line: LineItem) -> str | None:
@@ -345,16 +356,35 @@ def _with_totals(items: Sheet) -> pl.DataFrame:
 
 
 def attach(order: Order, children: list[bytes]) -> None:
-    """Lines and refunds of a bulk file into their order."""
-    refunds = [child for child in children if b"gid://shopify/Refund/" in child]
-    lines = [child for child in children if b"gid://shopify/Refund/" not in child]
-    order.line_items = Connection(nodes=_lines_decoder.decode(b"[" + b",".join(lines) + b"]"))
+    """Lines and refunds of a bulk file into their order; other things below an order are not read."""
+    lines: list[bytes] = []
+    refunds: list[bytes] = []
+    refunded: list[bytes] = []
+    for child in children:
+        match kind_of(child):
+            case "LineItem":
+                lines.append(child)
+            case "Refund":
+                refunds.append(child)
+            case "RefundLineItem" | "" if b'"__parentId":"gid://shopify/Refund/' in child.replace(
+                b": ", b":"
+            ):
+                refunded.append(child)
+    if lines or order.line_items is None:
+        order.line_items = Connection(nodes=_lines_decoder.decode(b"[" + b",".join(lines) + b"]"))
     if refunds:
         order.refunds = _refunds_decoder.decode(b"[" + b",".join(refunds) + b"]")
+    for part in _refunded_decoder.decode(b"[" + b",".join(refunded) + b"]"):
+        for refund in refunds_of(order):
+            if refund.id == part.parent_id:
+                refund.refund_line_items = Connection(
+                    nodes=[*(refund.refund_line_items.items() if refund.refund_line_items else ()), part]
+                )
 
 
 _lines_decoder = msgspec.json.Decoder(list[LineItem])
 _refunds_decoder = msgspec.json.Decoder(list[Refund])
+_refunded_decoder = msgspec.json.Decoder(list[RefundLineItem])
 
 KIND: Kind[Order] = Kind(
     plural=("orders",),

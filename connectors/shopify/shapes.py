@@ -80,8 +80,9 @@ class TaxLine(Shape):
 
 
 class LineItem(Shape):
-    id: Id
-    quantity: int
+    # a query for packing slips may leave the id out: then it goes by its position
+    id: Id | None = None
+    quantity: int | None = None
     current_quantity: int | None = None
     sku: Id | None = None
     title: Id | None = None
@@ -110,6 +111,7 @@ class RefundLineItem(Shape):
     total_tax_set: MoneyBag | None = None
     subtotal: Amount | None = None
     total_tax: Amount | None = None
+    parent_id: str | None = msgspec.field(name="__parentId", default=None)
 
 
 class OrderAdjustment(Shape):
@@ -121,6 +123,7 @@ class OrderAdjustment(Shape):
 
 class Refund(Shape):
     id: Id
+    legacy_resource_id: Id | None = None
     created_at: str | None = None
     processed_at: str | None = None
     updated_at: str | None = None
