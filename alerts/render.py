@@ -321,7 +321,9 @@ def _attachments(payload: Payload, view: Mapping[str, Any]) -> list[Attachment]:
 
 def _slack_section(item: Mapping[str, Any], *, digest: bool) -> dict[str, Any]:
     mark = _EMOJI.get(item["severity"], ":white_check_mark:")
-    text = f"{mark} *{slack_text(item['title'], 300)}*\n{slack_text(item['message'], 1200)}"
+    # The header of a single alert says its title already.
+    head = item["title"] if digest else item["label"]
+    text = f"{mark} *{slack_text(head, 300)}*\n{slack_text(item['message'], 1200)}"
     section: dict[str, Any] = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
     if not digest and item["figures"]:
         section["fields"] = [
