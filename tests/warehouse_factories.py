@@ -49,7 +49,9 @@ def frame(name: str, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([{column: row.get(column) for column in columns} for row in rows], schema=schema)
 
 
-def order(external_id: str, *, at: datetime = T0, updated: datetime | None = None, **over: Any) -> dict[str, Any]:
+def order(
+    external_id: str, *, at: datetime = T0, updated: datetime | None = None, **over: Any
+) -> dict[str, Any]:
     return {
         "channel": SHOP.name,
         "external_id": external_id,
@@ -62,7 +64,13 @@ def order(external_id: str, *, at: datetime = T0, updated: datetime | None = Non
 
 
 def line(
-    order_id: str, line_id: str = "1", *, sku: str | None = "SKU-1", quantity: int = 1, net: str = "10", **over: Any
+    order_id: str,
+    line_id: str = "1",
+    *,
+    sku: str | None = "SKU-1",
+    quantity: int = 1,
+    net: str = "10",
+    **over: Any,
 ) -> dict[str, Any]:
     return {
         "channel": SHOP.name,
@@ -79,7 +87,9 @@ def line(
     }
 
 
-def refund(order_id: str, refund_id: str, line_id: str | None = "1", *, at: datetime, **over: Any) -> dict[str, Any]:
+def refund(
+    order_id: str, refund_id: str, line_id: str | None = "1", *, at: datetime, **over: Any
+) -> dict[str, Any]:
     return {
         "channel": SHOP.name,
         "order_external_id": order_id,

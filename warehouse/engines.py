@@ -30,7 +30,9 @@ _LIMITS: dict[Work, _Limits] = {
 
 def postgres_url(url: str) -> URL:
     """`url` for SQLAlchemy with psycopg2, whatever driver or short scheme it names."""
-    parsed = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
+    parsed = make_url(
+        url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
+    )
     return parsed.set(drivername="postgresql+psycopg2")
 
 

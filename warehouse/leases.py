@@ -65,7 +65,9 @@ def hold(
     """
     lease = _claim(engine, account, resource, owner, expiry_seconds)
     stop = threading.Event()
-    renewer = threading.Thread(target=_renew, args=(engine, lease, stop), daemon=True, name=f"lease-{resource}")
+    renewer = threading.Thread(
+        target=_renew, args=(engine, lease, stop), daemon=True, name=f"lease-{resource}"
+    )
     renewer.start()
     try:
         end_sessions(engine, account, resource)

@@ -62,7 +62,9 @@ class Staging:
         self._connection.execute(
             text("SELECT set_config('application_name', :name, false)"), {"name": self._name}
         )
-        if not self._connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:id, 7))"), self._id):
+        if not self._connection.scalar(
+            text("SELECT pg_try_advisory_lock(hashtextextended(:id, 7))"), self._id
+        ):
             self._close()
             raise ValueError(f"load_id {self.load_id} is in use by another attempt")
         return self
@@ -245,7 +247,9 @@ def _with_seq(frame: pl.DataFrame, name: str, page: int, parent: pl.DataFrame | 
         own_keys = [keys[0], tables.PARENTS[name][1]]
         twice = parent.filter(pl.struct(parent_keys).is_duplicated()).select(parent_keys).unique()
         if not twice.is_empty():
-            repeated = pl.struct(own_keys).is_in(twice.select(pl.struct(parent_keys).alias("k"))["k"].implode())
+            repeated = pl.struct(own_keys).is_in(
+                twice.select(pl.struct(parent_keys).alias("k"))["k"].implode()
+            )
             version = pl.int_range(pl.len()).over(keys)
             numbered = frame.with_columns(seq=pl.when(repeated).then(version).otherwise(0))
             return numbered.with_columns(seq=base + pl.col("seq").cum_max().over(own_keys))

@@ -66,9 +66,10 @@ def commit(
         channels = _lock_channels(connection, staging, run)
         refused = refuse_staged(connection, staging)
         quarantined = store_refusals(connection, staging, run, refused)
-        held = _merge_frames(connection, staging, run, window, tally, channels, snapshot, confirmed)
+        step = merge_steps.Steps(connection, staging, run.id, window.until, tally.add)
+        held = _merge_frames(step, staging, channels if snapshot else None, run.resource, confirmed=confirmed)
         dirty, restated = merge_steps.close_ledger(connection, run.id)
-        _note_progress(connection, run, window, advance_watermark, channels, held)
+        _note_progress(connection, run, channels, _Progress(window.until, advance_watermark, held))
         store_notes(connection, run, notes)
         result = MergeResult(
             read=sum(staging.rows.values()) + len(staging.rejected),
@@ -103,17 +104,17 @@ def _lock_channels(connection: Connection, staging: Staging, run: Run) -> dict[i
 
 
 def _merge_frames(
-    connection: Connection,
+    step: merge_steps.Steps,
     staging: Staging,
-    run: Run,
-    window: SpanLike,
-    tally: Tally,
-    channels: dict[int, str],
-    snapshot: bool,
+    whole: dict[int, str] | None,
+    resource: str | None,
+    *,
     confirmed: bool,
 ) -> dict[int, str]:
-    """Every staged frame into core; returns the channels whose stock was held back, by id."""
-    step = merge_steps.Steps(connection, staging, run.id, window.until, tally.add)
+    """Every staged frame into core; returns the channels whose stock was held back, by id.
+
+    `whole`: the channels a complete snapshot covers, None when this is none.
+    """
     step.resolve_products()
     if staging.has("products"):
         step.products()
@@ -123,34 +124,36 @@ def _merge_frames(
         step.returns()
     if staging.has("carts"):
         step.carts()
-    if snapshot and run.resource == "products":
-        step.retire_listings(sorted(channels))
-    if staging.has("inventory") or (snapshot and run.resource == "inventory"):
-        return step.inventory(channels if snapshot else {}, confirmed)
+    if whole is not None and resource == "products" and staging.has("products"):
+        step.retire_listings(sorted(whole))
+    if staging.has("inventory") or (whole is not None and resource == "inventory"):
+        return step.inventory(whole or {}, confirmed)
     return {}
 
 
-def _note_progress(
-    connection: Connection,
-    run: Run,
-    window: SpanLike,
-    advance_watermark: bool,
-    channels: Iterable[int],
-    held: dict[int, str],
-) -> None:
+@dataclass(frozen=True)
+class _Progress:
+    """How far the source has been read, and what of it was not believed."""
+
+    until: datetime
+    advance_watermark: bool
+    held: dict[int, str]
+
+
+def _note_progress(connection: Connection, run: Run, channels: Iterable[int], progress: _Progress) -> None:
     """How far we have read, for the account and for each of its channels."""
     if run.account is None or run.resource is None:
         return
     values = {
         "account": run.account,
         "resource": run.resource,
-        "until": window.until.astimezone(UTC),
+        "until": progress.until.astimezone(UTC),
         "run_id": run.id,
     }
-    if advance_watermark:
+    if progress.advance_watermark:
         connection.execute(text(sql.read("watermark")), values)
-    for channel_id in channels:
-        name = "observation_held" if channel_id in held else "observation"
+    for channel_id in channels if progress.advance_watermark else ():
+        name = "observation_held" if channel_id in progress.held else "observation"
         connection.execute(text(sql.read(name)), {**values, "channel_id": channel_id})
 
 
@@ -175,11 +178,3 @@ def _count(connection: Connection, run: Run, result: MergeResult) -> None:
             "quarantined": result.quarantined,
         },
     )
-
-
-def now(engine: Engine) -> datetime:
-    """The database's clock, which judges leases and schedules."""
-    with engine.connect() as connection:
-        value = connection.scalar(text("SELECT clock_timestamp()"))
-    assert isinstance(value, datetime)
-    return value

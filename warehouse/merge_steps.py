@@ -141,9 +141,7 @@ class Steps:
         """Whether any order was staged more than once, or any line apart from its order."""
         table = tables.table(self._staging.load_id, "orders")
         twice = f"SELECT 1 FROM {table} GROUP BY channel, external_id HAVING count(*) > 1"  # noqa: S608
-        return self._staging.is_tangled or bool(
-            self._connection.scalar(text(f"SELECT EXISTS ({twice})"))  # noqa: S608
-        )
+        return self._staging.is_tangled or bool(self._connection.scalar(text(f"SELECT EXISTS ({twice})")))
 
     def _items(self, tangled: bool) -> set[int]:
         if not self._staging.has("order_items"):

@@ -93,9 +93,7 @@ def refuse_staged(connection: Connection, staging: Staging) -> list[Refusal]:
     return refused
 
 
-def store_refusals(
-    connection: Connection, staging: Staging, run: Run, refused: Sequence[Refusal]
-) -> int:
+def store_refusals(connection: Connection, staging: Staging, run: Run, refused: Sequence[Refusal]) -> int:
     """Keep everything refused, once per record, field and reason; returns how many there were."""
     channel = str(getattr(run, "account", "") or "")
     rows = [
@@ -139,7 +137,9 @@ def _refuse(
 ) -> list[Refusal]:
     table = tables.table(staging.load_id, frame)
     any_rule = " OR ".join(f"coalesce({condition}, false)" for _, condition, _ in rules)
-    first = " ".join(f"WHEN coalesce({condition}, false) THEN {n}" for n, (_, condition, _) in enumerate(rules))
+    first = " ".join(
+        f"WHEN coalesce({condition}, false) THEN {n}" for n, (_, condition, _) in enumerate(rules)
+    )
     key = " || '/' || ".join(f"coalesce(s.{column}, '')" for column in tables.KEYS[frame][1:])
     rows = connection.execute(
         text(
@@ -159,7 +159,7 @@ def _orphan(staging: Staging, parent: str) -> tuple[str, str, str]:
         return (child_key, "true", f"line without its {parent} row")
     table = tables.table(staging.load_id, parent)
     condition = (
-        f"NOT EXISTS (SELECT FROM {table} p WHERE p.channel = s.channel AND p.external_id = s.{child_key})"  # noqa: S608
+        f"NOT EXISTS (SELECT FROM {table} p WHERE p.channel = s.channel AND p.external_id = s.{child_key})"
     )
     return (child_key, condition, f"line without its {parent} row")
 

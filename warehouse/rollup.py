@@ -6,19 +6,18 @@ days to publish are read with their versions before anything is computed and onl
 afterwards: what changes meanwhile stays dirty.
 """
 
-import io
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import polars as pl
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Connection, Engine, text
 
-from warehouse import schema, sql
+from warehouse import frames, schema, sql
 from warehouse.batch import Published
 from warehouse.errors import PublishBusyError
 from warehouse.tables import rollup as tables
@@ -53,7 +52,7 @@ def publish(
     """
     started = time.monotonic()
     schema.require_clickhouse(client)
-    with _only_publisher(engine) as lock:
+    with _only_publisher(engine, on_step) as lock:
         schema.require(lock.connection)
         dirty = _dirty_days(engine)
         wanted = {_month(entry.day) for entry in dirty} if days is None else {_month(day) for day in days}
@@ -61,7 +60,7 @@ def publish(
         for month in sorted(wanted):
             for table in _SALES:
                 on_step(f"{table} {month:%Y-%m}")
-                rows += _publish_month(engine, client, table, month, lock, on_step)
+                rows += _publish_month(engine, client, table, month, lock)
         on_step("dimensions")
         rows += _publish_wholes(engine, client, lock, everything=bool(wanted))
         on_step("clear")
@@ -86,12 +85,14 @@ def publish_all(engine: Engine, client: Client) -> Published:
         ).scalars()
         wanted = {day for day in months if isinstance(day, date)}
     for table in _SALES:
-        rows = client.query(f"SELECT DISTINCT toStartOfMonth(date) FROM {tables.DATABASE}.{table}").result_rows  # noqa: S608
-        wanted |= {row[0] for row in rows}
+        query = f"SELECT DISTINCT toStartOfMonth(date) FROM {tables.DATABASE}.{table}"  # noqa: S608
+        wanted |= {row[0] for row in client.query(query).result_rows}
     return publish(engine, client, sorted(wanted))
 
 
-def replace_partition(client: Client, table: str, partition: str, frame: pl.DataFrame, fence: Any = None) -> int:
+def replace_partition(
+    client: Client, table: str, partition: str, frame: pl.DataFrame, fence: Any = None
+) -> int:
     """Replace one partition of `table` by `frame`, atomically; returns its rows.
 
     `partition` is ClickHouse's expression: '202603' or tuple(). `fence`, if given, is called between staging
@@ -115,35 +116,17 @@ def replace_partition(client: Client, table: str, partition: str, frame: pl.Data
 
 
 def fetch(connection: Connection, query: str, table: str) -> pl.DataFrame:
-    """Rows of `query` as a frame in the types of ClickHouse table `table`, through COPY."""
-    columns = {column.name: _polars_type(column.type) for column in tables.metadata.tables[_full(table)].columns}
-    body = io.BytesIO()
-    dbapi = connection.connection.dbapi_connection
-    assert dbapi is not None
-    with dbapi.cursor() as cursor:
-        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)", body)
-    body.seek(0)
-    header = body.readline().decode().strip().split(",")
-    if header != list(columns):
-        raise ValueError(f"{table}: query gives {header}, table has {list(columns)}")
-    text_columns = {name: pl.String if kind == pl.Boolean else kind for name, kind in columns.items()}
-    instants = [name for name, kind in columns.items() if isinstance(kind, pl.Datetime)]
-    text_columns.update(dict.fromkeys(instants, pl.String))
-    if body.tell() == body.getbuffer().nbytes:
-        return pl.DataFrame(schema=columns)
-    frame = pl.read_csv(body, has_header=False, new_columns=header, schema=text_columns, null_values=[""])
-    return frame.with_columns(
-        *(pl.col(name).str.to_datetime(time_zone="UTC", time_unit="ms", format="%Y-%m-%d %H:%M:%S%.f%#z")
-          for name in instants),
-        *(pl.col(name) == "t" for name, kind in columns.items() if kind == pl.Boolean),
-    )
+    """Rows of `query` as a frame in the types of ClickHouse table `table`."""
+    columns = tables.metadata.tables[f"{tables.DATABASE}.{table}"].columns
+    return frames.fetch(connection, query, {column.name: _polars_type(column.type) for column in columns})
 
 
 class _Lock:
     """The publisher's advisory lock and the session that has it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, on_step: Callable[[str], None]) -> None:
         self.connection = connection
+        self.on_step = on_step
 
     def still_held(self) -> None:
         """Raise when the session, and with it the lock, is gone: somebody newer may be publishing."""
@@ -151,12 +134,14 @@ class _Lock:
 
 
 @contextmanager
-def _only_publisher(engine: Engine) -> Iterator[_Lock]:
+def _only_publisher(engine: Engine, on_step: Callable[[str], None]) -> Iterator[_Lock]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
-            raise PublishBusyError("another process is publishing; its run or the next takes these days along")
+            raise PublishBusyError(
+                "another process is publishing; its run or the next takes these days along"
+            )
         try:
-            yield _Lock(connection)
+            yield _Lock(connection, on_step)
         finally:
             connection.invalidate()  # the lock ends with the session, whatever state it is in
 
@@ -167,9 +152,7 @@ def _dirty_days(engine: Engine) -> list[DirtyDay]:
         return [DirtyDay(row.channel_id, row.day, row.version) for row in rows]
 
 
-def _publish_month(
-    engine: Engine, client: Client, table: str, month: date, lock: _Lock, on_step: Callable[[str], None]
-) -> int:
+def _publish_month(engine: Engine, client: Client, table: str, month: date, lock: _Lock) -> int:
     day, orders = _SALES[table]
     query = sql.read("publish_days").replace("{orders}", sql.read(orders)).replace("{day}", day)
     query = query.replace(":first", f"'{month}'").replace(":after", f"'{_next(month)}'")
@@ -178,7 +161,7 @@ def _publish_month(
         frame = fetch(connection, query, table)
 
     def before_swap() -> None:
-        on_step(f"swap {table} {month:%Y-%m}")
+        lock.on_step(f"swap {table} {month:%Y-%m}")
         lock.still_held()
 
     return replace_partition(client, table, f"'{month:%Y%m}'", frame, before_swap)
@@ -223,10 +206,6 @@ def _next(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
-def _full(table: str) -> str:
-    return f"{tables.DATABASE}.{table}"
-
-
 def _polars_type(kind: Any) -> Any:
     name = str(kind.name)
     for wrapper in ("LowCardinality(", "Nullable("):
@@ -244,8 +223,3 @@ def _polars_type(kind: Any) -> Any:
         "Bool": pl.Boolean,
         "String": pl.String,
     }[name]
-
-
-def now() -> datetime:
-    """Only for `as_of` columns, never for decisions."""
-    return datetime.now(UTC)

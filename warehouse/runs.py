@@ -45,7 +45,12 @@ def start(
 
 
 def finish(
-    engine: Engine, run: Run, outcome: Outcome, *, message: str | None = None, counts: Mapping[str, int] | None = None
+    engine: Engine,
+    run: Run,
+    outcome: Outcome,
+    *,
+    message: str | None = None,
+    counts: Mapping[str, int] | None = None,
 ) -> None:
     """Close a run. Row counts of merges are already there; `counts` adds others by name."""
     with engine.begin() as connection:

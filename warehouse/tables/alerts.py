@@ -78,7 +78,37 @@ class OutboxMessage(Base):
     state: Mapped[Code] = mapped_column(server_default=text("'pending'"), comment="Where it stands.")
     attempts: Mapped[Count] = mapped_column(server_default=text("0"), comment="Times claimed for sending.")
     next_attempt_at: Mapped[UtcDateTime] = mapped_column(comment="Not before; while sending: claim expires.")
+    not_before: Mapped[UtcDateTime | None] = mapped_column(comment="When it could first be sent.")
+    fingerprint: Mapped[Code | None] = mapped_column(comment="The episode it speaks of; null: several.")
     provider_id: Mapped[Code | None] = mapped_column(comment="The provider's id of the message.")
     last_error: Mapped[Code | None] = mapped_column(comment="Why the last attempt failed; no secrets.")
     created_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="Queued.")
     updated_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="Last change.")
+
+
+class ProviderHealth(Base):
+    """What is known about a provider between runs. Grain: way."""
+
+    __tablename__ = "provider_health"
+    __table_args__ = ({"schema": "ops", "comment": "How each way of notifying is doing. Grain: way."},)
+
+    way: Mapped[Code] = mapped_column(primary_key=True, comment="email, sms, slack or webhook.")
+    health: Mapped[Json] = mapped_column(comment="Since when it fails, until when it asked for quiet.")
+    updated_at: Mapped[UtcDateTime] = mapped_column(comment="Last change.")
+
+
+class SuppressedRecipient(Base):
+    """An address a provider refuses to deliver to. Grain: (way, recipient)."""
+
+    __tablename__ = "suppressed_recipients"
+    __table_args__ = (
+        {
+            "schema": "ops",
+            "comment": "Addresses providers refuse: blocked, unsubscribed. Grain: (way, recipient).",
+        },
+    )
+
+    way: Mapped[Code] = mapped_column(primary_key=True, comment="email, sms, slack or webhook.")
+    recipient: Mapped[Code] = mapped_column(primary_key=True, comment="As in the routes.")
+    reason: Mapped[Code | None] = mapped_column(comment="In the provider's words.")
+    since: Mapped[UtcDateTime] = mapped_column(comment="First seen.")

@@ -34,7 +34,9 @@ class Channel(Base):
     currency: Mapped[Code] = mapped_column(comment="ISO 4217 currency the channel sells in.")
     timezone: Mapped[Code] = mapped_column(comment="IANA time zone that decides the business day.")
     is_active: Mapped[bool] = mapped_column(server_default=text("true"), comment="False: no longer synced.")
-    last_sync_at: Mapped[UtcDateTime | None] = mapped_column(comment="Commit of the last sync of any resource.")
+    last_sync_at: Mapped[UtcDateTime | None] = mapped_column(
+        comment="Commit of the last sync of any resource."
+    )
 
 
 class Product(Base):
@@ -97,7 +99,10 @@ class SkuMap(Base):
 
     __tablename__ = "sku_map"
     __table_args__ = (
-        {"schema": "core", "comment": "A channel's SKU for a merchant SKU. Grain: (channel_id, channel_sku)."},
+        {
+            "schema": "core",
+            "comment": "A channel's SKU for a merchant SKU. Grain: (channel_id, channel_sku).",
+        },
     )
 
     channel_id: Mapped[Key] = mapped_column(
@@ -168,7 +173,9 @@ class OrderItem(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), comment="Number of the row.")
     order_id: Mapped[Key] = mapped_column(comment="core.orders.id.")
     line_id: Mapped[Code] = mapped_column(comment="The source's line id, unique in the order.")
-    product_id: Mapped[Key | None] = mapped_column(comment="core.products.id; null: a line without a product.")
+    product_id: Mapped[Key | None] = mapped_column(
+        comment="core.products.id; null: a line without a product."
+    )
     sku: Mapped[Code | None] = mapped_column(comment="SKU as the channel states it.")
     external_id: Mapped[Code | None] = mapped_column(comment="The channel's product id.")
     title: Mapped[Code | None] = mapped_column(comment="Title at the time of the order.")
@@ -210,7 +217,9 @@ class Refund(Base):
 
     id: Mapped[Id]
     channel_id: Mapped[Key] = mapped_column(ForeignKey("core.channels.id"), comment="core.channels.id.")
-    order_external_id: Mapped[Code] = mapped_column(comment="The source's order id; the order may come later.")
+    order_external_id: Mapped[Code] = mapped_column(
+        comment="The source's order id; the order may come later."
+    )
     refund_id: Mapped[Code] = mapped_column(comment="The source's refund id.")
     line_id: Mapped[Code] = mapped_column(comment="The order line; empty for the order as a whole.")
     quantity: Mapped[Count] = mapped_column(comment="Units refunded.")

@@ -71,7 +71,9 @@ class DemandSum(Base):
     channel_id: Mapped[Key] = mapped_column(comment="core.channels.id.")
     lead_days: Mapped[Count] = mapped_column(comment="Days summed over.")
     mean_units: Mapped[Measure] = mapped_column(comment="Expected units.")
-    quantiles: Mapped[Json] = mapped_column(comment="Units by quantile: q050 is the 5 % one, q990 the 99 % one.")
+    quantiles: Mapped[Json] = mapped_column(
+        comment="Units by quantile: q050 is the 5 % one, q990 the 99 % one."
+    )
     generated_at: Mapped[UtcDateTime] = mapped_column(comment="When the forecast was made.")
 
 

@@ -29,7 +29,9 @@ class SalesEvent(Base):
             postgresql_with={"pages_per_range": 16},
         ),
         CheckConstraint(f"kind IN {KINDS!r}", name="kind"),
-        numbers_only("gross_amount", "discount_amount", "net_amount", "refunded_amount", "refunded_net_amount"),
+        numbers_only(
+            "gross_amount", "discount_amount", "net_amount", "refunded_amount", "refunded_net_amount"
+        ),
         {
             "schema": "core",
             "comment": "Immutable ledger of sales with two dates. Grain: one event of one order line. "

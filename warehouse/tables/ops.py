@@ -131,9 +131,7 @@ class DirtyDay(Base):
     """A day whose published figures are out of date. Grain: (channel, day)."""
 
     __tablename__ = "dirty_days"
-    __table_args__ = (
-        {"schema": "ops", "comment": "Days to publish again. Grain: (channel_id, day)."},
-    )
+    __table_args__ = ({"schema": "ops", "comment": "Days to publish again. Grain: (channel_id, day)."},)
 
     channel_id: Mapped[Key] = mapped_column(primary_key=True, comment="core.channels.id.")
     day: Mapped[Day] = mapped_column(primary_key=True, comment="Order date or date something happened.")

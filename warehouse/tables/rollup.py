@@ -76,7 +76,9 @@ def _sales(name: str, comment: str, day: str, orders: str) -> Table:
         _column("gross_revenue", _money(), "Before discounts, tax and refunds; cancelled units taken out."),
         _column("discount_amount", _money(), "Discounts on the units counted in total_units; positive."),
         _column("refunded_amount", _money(), "Given back for items, tax included; positive."),
-        _column("refunded_net_amount", _money(), "Part of refunded_amount that undoes revenue (without tax)."),
+        _column(
+            "refunded_net_amount", _money(), "Part of refunded_amount that undoes revenue (without tax)."
+        ),
         _column("total_units", Int64, "Units sold: ordered less cancelled; refunded units still count here."),
         _column("refunded_units", Int64, "Units refunded, out of total_units."),
         _optional(
@@ -143,7 +145,9 @@ customer_cohorts = Table(
     metadata,
     _column("cohort_month", Date, "First day of the month of the first purchase."),
     _column("customer_key", String, "Keyed pseudonym of a customer; no name, no address."),
-    _column("first_purchase_date", Date, "Business day of the first order, on any channel and in any currency."),
+    _column(
+        "first_purchase_date", Date, "Business day of the first order, on any channel and in any currency."
+    ),
     _column("total_orders", Int64, "Orders that are not wholly cancelled, in this currency."),
     _column("lifetime_value", _money(), "Sum of total_revenue of the customer's orders in this currency."),
     _column("currency", _code(), "ISO 4217 currency of lifetime_value."),

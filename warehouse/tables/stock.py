@@ -69,13 +69,21 @@ class InventoryPlan(Base):
     channel_id: Mapped[Key] = mapped_column(
         ForeignKey("core.channels.id"), primary_key=True, comment="core.channels.id."
     )
+    mean_daily: Mapped[Measure | None] = mapped_column(comment="Expected units a day.")
     lead_time_days: Mapped[Measure | None] = mapped_column(comment="From order to shelf.")
     service_level: Mapped[Measure | None] = mapped_column(comment="Wanted chance of no stock-out, 0 to 1.")
-    daily_units: Mapped[Measure | None] = mapped_column(comment="Expected demand per day.")
     safety_stock: Mapped[Measure | None] = mapped_column(comment="Units kept against uncertainty.")
-    reorder_point: Mapped[Measure | None] = mapped_column(comment="Order when available falls to this.")
-    order_quantity: Mapped[Measure | None] = mapped_column(comment="How many to order then.")
+    reorder_point: Mapped[Measure | None] = mapped_column(
+        comment="Order when available and inbound fall to this."
+    )
+    order_quantity: Mapped[Measure | None] = mapped_column(comment="How many to order now; 0: none.")
+    order_by_date: Mapped[date | None] = mapped_column(comment="Last day an order keeps the service level.")
     days_of_cover: Mapped[Measure | None] = mapped_column(comment="How long the stock lasts.")
-    stockout_probability: Mapped[Measure | None] = mapped_column(comment="Within the lead time, 0 to 1.")
     stockout_date: Mapped[date | None] = mapped_column(comment="Expected day of running out.")
+    p_stockout_lead_time: Mapped[Measure | None] = mapped_column(
+        comment="Chance within the lead time, 0 to 1."
+    )
+    p_stockout_7d: Mapped[Measure | None] = mapped_column(comment="Chance within 7 days, 0 to 1.")
+    p_stockout_14d: Mapped[Measure | None] = mapped_column(comment="Chance within 14 days, 0 to 1.")
+    p_stockout_30d: Mapped[Measure | None] = mapped_column(comment="Chance within 30 days, 0 to 1.")
     planned_at: Mapped[UtcDateTime] = mapped_column(comment="When the plan was made.")

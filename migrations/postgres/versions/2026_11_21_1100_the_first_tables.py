@@ -640,6 +640,20 @@ def upgrade() -> None:
         comment="Last successful look at a channel. Grain: (channel_id, resource).",
     )
     op.create_table(
+        "provider_health",
+        sa.Column("way", sa.Text(), nullable=False, comment="email, sms, slack or webhook."),
+        sa.Column(
+            "health",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="Since when it fails, until when it asked for quiet.",
+        ),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, comment="Last change."),
+        sa.PrimaryKeyConstraint("way", name=op.f("pk_provider_health")),
+        schema="ops",
+        comment="How each way of notifying is doing. Grain: way.",
+    )
+    op.create_table(
         "published_days",
         sa.Column("channel_id", sa.BigInteger(), nullable=False, comment="core.channels.id."),
         sa.Column("day", sa.Date(), nullable=False, comment="Business day."),
@@ -856,6 +870,16 @@ def upgrade() -> None:
         comment="Drift seen in answers, once a kind. Grain: (account, resource, note).",
     )
     op.create_table(
+        "suppressed_recipients",
+        sa.Column("way", sa.Text(), nullable=False, comment="email, sms, slack or webhook."),
+        sa.Column("recipient", sa.Text(), nullable=False, comment="As in the routes."),
+        sa.Column("reason", sa.Text(), nullable=True, comment="In the provider's words."),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False, comment="First seen."),
+        sa.PrimaryKeyConstraint("way", "recipient", name=op.f("pk_suppressed_recipients")),
+        schema="ops",
+        comment="Addresses providers refuse: blocked, unsubscribed. Grain: (way, recipient).",
+    )
+    op.create_table(
         "watermarks",
         sa.Column("account", sa.Text(), nullable=False, comment="Seller account."),
         sa.Column("resource", sa.Text(), nullable=False, comment="Resource."),
@@ -1021,6 +1045,12 @@ def upgrade() -> None:
         sa.Column("product_id", sa.BigInteger(), nullable=False, comment="core.products.id."),
         sa.Column("channel_id", sa.BigInteger(), nullable=False, comment="core.channels.id."),
         sa.Column(
+            "mean_daily",
+            sa.Numeric(precision=18, scale=4, asdecimal=False),
+            nullable=True,
+            comment="Expected units a day.",
+        ),
+        sa.Column(
             "lead_time_days",
             sa.Numeric(precision=18, scale=4, asdecimal=False),
             nullable=True,
@@ -1033,12 +1063,6 @@ def upgrade() -> None:
             comment="Wanted chance of no stock-out, 0 to 1.",
         ),
         sa.Column(
-            "daily_units",
-            sa.Numeric(precision=18, scale=4, asdecimal=False),
-            nullable=True,
-            comment="Expected demand per day.",
-        ),
-        sa.Column(
             "safety_stock",
             sa.Numeric(precision=18, scale=4, asdecimal=False),
             nullable=True,
@@ -1048,13 +1072,16 @@ def upgrade() -> None:
             "reorder_point",
             sa.Numeric(precision=18, scale=4, asdecimal=False),
             nullable=True,
-            comment="Order when available falls to this.",
+            comment="Order when available and inbound fall to this.",
         ),
         sa.Column(
             "order_quantity",
             sa.Numeric(precision=18, scale=4, asdecimal=False),
             nullable=True,
-            comment="How many to order then.",
+            comment="How many to order now; 0: none.",
+        ),
+        sa.Column(
+            "order_by_date", sa.Date(), nullable=True, comment="Last day an order keeps the service level."
         ),
         sa.Column(
             "days_of_cover",
@@ -1062,13 +1089,31 @@ def upgrade() -> None:
             nullable=True,
             comment="How long the stock lasts.",
         ),
+        sa.Column("stockout_date", sa.Date(), nullable=True, comment="Expected day of running out."),
         sa.Column(
-            "stockout_probability",
+            "p_stockout_lead_time",
             sa.Numeric(precision=18, scale=4, asdecimal=False),
             nullable=True,
-            comment="Within the lead time, 0 to 1.",
+            comment="Chance within the lead time, 0 to 1.",
         ),
-        sa.Column("stockout_date", sa.Date(), nullable=True, comment="Expected day of running out."),
+        sa.Column(
+            "p_stockout_7d",
+            sa.Numeric(precision=18, scale=4, asdecimal=False),
+            nullable=True,
+            comment="Chance within 7 days, 0 to 1.",
+        ),
+        sa.Column(
+            "p_stockout_14d",
+            sa.Numeric(precision=18, scale=4, asdecimal=False),
+            nullable=True,
+            comment="Chance within 14 days, 0 to 1.",
+        ),
+        sa.Column(
+            "p_stockout_30d",
+            sa.Numeric(precision=18, scale=4, asdecimal=False),
+            nullable=True,
+            comment="Chance within 30 days, 0 to 1.",
+        ),
         sa.Column(
             "planned_at", sa.DateTime(timezone=True), nullable=False, comment="When the plan was made."
         ),
@@ -1265,6 +1310,12 @@ def upgrade() -> None:
             nullable=False,
             comment="Not before; while sending: claim expires.",
         ),
+        sa.Column(
+            "not_before", sa.DateTime(timezone=True), nullable=True, comment="When it could first be sent."
+        ),
+        sa.Column(
+            "fingerprint", sa.Text(), nullable=True, comment="The episode it speaks of; null: several."
+        ),
         sa.Column("provider_id", sa.Text(), nullable=True, comment="The provider's id of the message."),
         sa.Column("last_error", sa.Text(), nullable=True, comment="Why the last attempt failed; no secrets."),
         sa.Column(
@@ -1340,6 +1391,7 @@ def downgrade() -> None:
     op.drop_table("channel_products", schema="core")
     op.drop_table("carts", schema="core")
     op.drop_table("watermarks", schema="ops")
+    op.drop_table("suppressed_recipients", schema="ops")
     op.drop_table("schema_notes", schema="ops")
     op.drop_index(op.f("ix_runs_account_resource_started_at"), table_name="runs", schema="ops")
     op.drop_table("runs", schema="ops")
@@ -1352,6 +1404,7 @@ def downgrade() -> None:
     )
     op.drop_table("quarantine", schema="ops")
     op.drop_table("published_days", schema="ops")
+    op.drop_table("provider_health", schema="ops")
     op.drop_table("observations", schema="ops")
     op.drop_table("leases", schema="ops")
     op.drop_table("dirty_days", schema="ops")

@@ -1,0 +1,81 @@
+"""Forecasts into core: every generation is kept, so that accuracy can be measured when the truth arrives."""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Engine, text
+
+from warehouse.batch import Run
+from warehouse.load import copy_frame
+
+_COLUMNS = ("series_id", "date", "model", "yhat", "lo80", "hi80", "lo95", "hi95")
+_SAVE = """
+    INSERT INTO core.forecasts (
+        product_id, channel_id, forecast_date, model_type, predicted_units, lower_80, upper_80, lower_95, upper_95,
+        generated_at
+    )
+    SELECT p.id, c.id, i.date, i.model, i.yhat, i.lo80, i.hi80, i.lo95, i.hi95, :generated_at
+    FROM incoming i
+    JOIN core.channels c ON c.name = split_part(i.series_id, '|', 1)
+    JOIN core.products p ON p.sku = substr(i.series_id, strpos(i.series_id, '|') + 1)
+    ON CONFLICT (product_id, channel_id, generated_at, model_type, forecast_date) DO UPDATE SET
+        predicted_units = EXCLUDED.predicted_units, lower_80 = EXCLUDED.lower_80, upper_80 = EXCLUDED.upper_80,
+        lower_95 = EXCLUDED.lower_95, upper_95 = EXCLUDED.upper_95
+"""
+_SAVE_RUN = """
+    INSERT INTO core.forecast_runs AS r (run_id, generated_at, history_until, horizon_days, series, rows, scores)
+    SELECT :run_id, :generated_at, :history_until, count(DISTINCT date), count(DISTINCT series_id), count(*),
+           CAST(:scores AS jsonb)
+    FROM incoming
+    ON CONFLICT (generated_at) DO UPDATE SET series = EXCLUDED.series, rows = EXCLUDED.rows, scores = EXCLUDED.scores
+"""
+
+
+def save(
+    engine: Engine,
+    frame: pl.DataFrame,
+    generated_at: datetime,
+    run: Run | None = None,
+    *,
+    scores: Mapping[str, Any] | None = None,
+    history_until: date | None = None,
+) -> int:
+    """Keep a forecast frame (series_id "<channel>|<sku>", date, model, yhat, bounds); returns rows kept.
+
+    Saving the same generation again overwrites it. Series of channels or products that are not in core are
+    left out.
+    """
+    rows = frame.select(*_COLUMNS)
+    values = {
+        "run_id": run.id if run else None,
+        "generated_at": generated_at,
+        "history_until": history_until,
+        "scores": json.dumps(dict(scores or {}), default=str),
+    }
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TEMP TABLE incoming (series_id text, date date, model text, yhat numeric, lo80 numeric,"
+                " hi80 numeric, lo95 numeric, hi95 numeric) ON COMMIT DROP"
+            )
+        )
+        copy_frame(connection, "incoming", rows)
+        saved = connection.execute(text(_SAVE), values).rowcount
+        connection.execute(text(_SAVE_RUN), values)
+    return saved
+
+
+def forget(engine: Engine, *, before: datetime) -> int:
+    """Drop generations made before an instant, except the newest of each series; returns rows dropped."""
+    with engine.begin() as connection:
+        return connection.execute(
+            text(
+                "DELETE FROM core.forecasts f USING (SELECT product_id, channel_id, max(generated_at) AS newest"
+                " FROM core.forecasts GROUP BY 1, 2) n WHERE n.product_id = f.product_id"
+                " AND n.channel_id = f.channel_id AND f.generated_at < n.newest AND f.generated_at < :before"
+            ),
+            {"before": before},
+        ).rowcount
