@@ -48,7 +48,7 @@ class Health:
         return self.failing_since is not None and now - self.failing_since >= policy.down_after
 
     def as_dict(self) -> dict[str, str | None]:
-        """Plain values, for a JSON file or column."""
+        """Plain values, for a JSON column."""
         return {name: value.isoformat() if value else None for name, value in vars(self).items()}
 
     @classmethod
@@ -74,6 +74,10 @@ class Result:
     suppress: bool = False
     attempted: bool = True
     takeover: Message | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain values, the takeover too."""
+        return {**vars(self), "takeover": self.takeover.as_dict() if self.takeover else None}
 
 
 @dataclass
@@ -110,6 +114,26 @@ def deliver(
         else:
             run.results.append(_one(run, message, resend=not gone))
     return run.results
+
+
+def follow_up(
+    accepted: Iterable[Mapping[str, Any]], senders: Mapping[str, Sender], limit: int = 200
+) -> list[Result]:
+    """Asks providers about accepted messages where they can be asked: delivered, undelivered, or no news yet.
+
+    A row has way, idempotency_key and provider_id. Rows without news give no result.
+    """
+    results: list[Result] = []
+    for row in list(accepted)[:limit]:
+        sender, provider_id = senders.get(row["way"]), row.get("provider_id")
+        told = sender.status(provider_id) if sender and provider_id else None
+        if told is None or told.state not in {"delivered", "rejected"}:
+            continue
+        state: Outcome = "delivered" if told.state == "delivered" else "undelivered"
+        results.append(
+            Result(row["idempotency_key"], state, told.provider_id, told.error, suppress=told.suppress)
+        )
+    return results
 
 
 def backoff(attempts: int, policy: DeliveryPolicy, asked_seconds: float | None, key: str) -> timedelta:

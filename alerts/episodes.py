@@ -5,6 +5,7 @@ silences low stock of the same SKU), hysteresis in value (the rules mark the ban
 ends only after it was clear for a while), cool-down after it ended, and a severity that only rises.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -23,8 +24,17 @@ COMPUTED = frozenset("stockout low_stock restock overstock slow_mover anomaly tr
 # Which feed an alert is computed from: when that feed is stale, the alert says nothing.
 FEEDS = {"anomaly": "orders", "trending": "orders"}
 _NOTEWORTHY = "new_channels"
+_WAITS = ("clear_since", "unjudged_since")  # facts that say since when an episode waits for its end
 _VOLATILE = frozenset(
-    {"chart", "opened_at", "clear_since", "new_channels", "snoozed_until", "acknowledged_at"}
+    {
+        "chart",
+        "opened_at",
+        "clear_since",
+        "unjudged_since",
+        "new_channels",
+        "snoozed_until",
+        "acknowledged_at",
+    }
 )
 
 
@@ -70,13 +80,14 @@ class Episode:
     resolved_at: datetime | None = None
     acknowledged_at: datetime | None = None
     snoozed_until: datetime | None = None
-    last_fired_at: datetime | None = None
     facts: Facts = field(default_factory=dict)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Episode":
-        """An episode from a row that has at least these columns; others are left alone."""
+        """An episode from a row that has at least these columns; others are left alone. `facts` may be JSON."""
         known = {name: row[name] for name in cls.__dataclass_fields__ if row.get(name) is not None}
+        facts = known.get("facts", {})
+        known["facts"] = json.loads(facts) if isinstance(facts, str) else dict(facts)
         return cls(**{**known, "severity": Severity(known["severity"])})
 
 
@@ -242,7 +253,7 @@ def _continued(episode: Episode, alert: Alert, now: datetime) -> Transition | No
     new = sorted(set(alert.channels) - set(episode.facts.get("channels", ())))
     if new and episode.facts:
         return _transition(alert, UPDATED, episode.severity, {**kept, _NOTEWORTHY: new})
-    if _told(episode.facts) != _told(alert.facts) or episode.facts.get("clear_since"):
+    if _told(episode.facts) != _told(alert.facts) or _is_waiting(episode):
         return _transition(alert, UPDATED, episode.severity, kept)
     return None
 
@@ -274,23 +285,26 @@ def _ended(episode: Episode, scene: _Scene) -> Transition | None:
     if silencer:
         return _closing(episode, RESOLVED, {"resolution": silencer, "quiet": True})
     if episode.fingerprint in scene.holding:
-        return _closing(episode, UPDATED, {"clear_since": None}) if episode.facts.get("clear_since") else None
+        return _closing(episode, UPDATED, {}) if _is_waiting(episode) else None
     if episode.fingerprint not in scene.judged:
-        last = episode.last_fired_at or episode.opened_at
-        forgotten = scene.now - last >= scene.policy.forget_after
         over = {"resolution": "it could not be judged any more", "quiet": True}
-        return _closing(episode, RESOLVED, over) if forgotten else None
-    return _clearing(episode, scene)
+        return _waiting(episode, scene, "unjudged_since", scene.policy.forget_after, over)
+    over = {"resolution": "it is no longer so", "resolved_at": scene.now.isoformat()}
+    return _waiting(episode, scene, "clear_since", scene.policy.clear_time(episode.alert_type), over)
 
 
-def _clearing(episode: Episode, scene: _Scene) -> Transition | None:
-    """It was judged and did not fire: over once that has lasted long enough."""
-    since = episode.facts.get("clear_since")
-    clear_since = datetime.fromisoformat(since) if since else scene.now
-    if scene.now - clear_since >= scene.policy.clear_time(episode.alert_type):
-        over = {"resolution": "it is no longer so", "resolved_at": scene.now.isoformat()}
+def _waiting(
+    episode: Episode, scene: _Scene, mark: str, patience: timedelta, over: Facts
+) -> Transition | None:
+    """Ends the episode once this has gone on long enough; until then notes since when it does."""
+    since = episode.facts.get(mark)
+    if scene.now - (datetime.fromisoformat(since) if since else scene.now) >= patience:
         return _closing(episode, RESOLVED, over)
-    return None if since else _closing(episode, UPDATED, {"clear_since": scene.now.isoformat()})
+    return None if since else _closing(episode, UPDATED, {mark: scene.now.isoformat()})
+
+
+def _is_waiting(episode: Episode) -> bool:
+    return any(episode.facts.get(mark) for mark in _WAITS)
 
 
 def _feed_is_stale(episode: Episode, stale: set[tuple[str, str]]) -> bool:
@@ -300,6 +314,7 @@ def _feed_is_stale(episode: Episode, stale: set[tuple[str, str]]) -> bool:
 
 
 def _closing(episode: Episode, change: str, extra: Facts) -> Transition:
+    kept = {name: value for name, value in episode.facts.items() if name not in _WAITS}
     return Transition(
         fingerprint=episode.fingerprint,
         change=change,
@@ -310,5 +325,5 @@ def _closing(episode: Episode, change: str, extra: Facts) -> Transition:
         title=episode.title,
         message=episode.message,
         action_url=episode.action_url,
-        facts={**episode.facts, "opened_at": episode.opened_at.isoformat(), **extra},
+        facts={**kept, "opened_at": episode.opened_at.isoformat(), **extra},
     )

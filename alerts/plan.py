@@ -161,7 +161,7 @@ def _reasons(change: Transition, recipient: Recipient, now: datetime) -> Iterato
     if change.change == UPDATED and not change.facts.get("new_channels"):
         yield "only its figures changed"
     snoozed = change.facts.get("snoozed_until")
-    if snoozed and datetime.fromisoformat(snoozed) > now:
+    if snoozed and datetime.fromisoformat(snoozed) > now and change.change != ESCALATED:
         yield f"it is snoozed until {snoozed}"
     if change.facts.get("acknowledged_at") and change.change not in {ESCALATED, RESOLVED}:
         yield "it was acknowledged"

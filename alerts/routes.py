@@ -23,7 +23,7 @@ warning = ["email"]
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -159,6 +159,24 @@ class Routes(BaseModel):
             if recipient.escalate_to is not None and recipient.escalate_to not in names:
                 raise ValueError(f"{recipient.name} escalates to an unknown recipient")
         return self
+
+    def without(self, suppressed: Collection[tuple[str, str]]) -> "Routes":
+        """The routes with (way, address) pairs left out that a provider refuses; plans then say so."""
+        return Routes(
+            recipients=tuple(
+                recipient.model_copy(
+                    update={
+                        "blocked": {
+                            way: "the provider refuses this address"
+                            for way in WAYS
+                            if (way, recipient.address(way)) in suppressed
+                        }
+                        | dict(recipient.blocked)
+                    }
+                )
+                for recipient in self.recipients
+            )
+        )
 
     def named(self, name: str) -> Recipient | None:
         """The recipient of that name."""

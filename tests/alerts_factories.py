@@ -129,7 +129,6 @@ def applied(episodes: list[Episode], transitions: tuple[Transition, ...], now: d
         row = change.as_dict() | {
             "opened_at": opened_at,
             "resolved_at": now if change.change == "resolved" else None,
-            "last_fired_at": now,
         }
         before = kept.get((change.fingerprint, opened_at))
         if before is not None:

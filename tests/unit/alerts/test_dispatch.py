@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from alerts.dispatch import DeliveryPolicy, Health, backoff, deliver
+from alerts.dispatch import DeliveryPolicy, Health, backoff, deliver, follow_up
 from alerts.senders import Delivery, Outgoing
 from tests.alerts_factories import NOW
 
@@ -228,3 +228,24 @@ def test_the_worst_goes_first():
     ]
     deliver(rows, {"email": email}, NOW)
     assert email.sent == ["critical", "warning", "info"]
+
+
+def test_accepted_messages_are_followed_up_where_the_provider_can_be_asked():
+    class Asked(Post):
+        def status(self, provider_id):
+            return {"p1": Delivery("delivered", "p1"), "p2": Delivery("rejected", "p2", "30003"), "p3": OK}[
+                provider_id
+            ]
+
+    rows = [{"way": "sms", "idempotency_key": f"k{n}", "provider_id": f"p{n}"} for n in (1, 2, 3)]
+    rows.append({"way": "email", "idempotency_key": "k4", "provider_id": "p4"})
+    told = follow_up(rows, {"sms": Asked("sms", OK), "email": Post("email", OK)})
+    assert [(r.idempotency_key, r.state, r.error) for r in told] == [
+        ("k1", "delivered", None),
+        ("k2", "undelivered", "30003"),
+    ]
+
+
+def test_a_result_is_plain_values():
+    result = one(row(fallbacks=FALLBACK), Post("email", Delivery("rejected", error="no")), Post("sms", OK))
+    assert result.as_dict()["takeover"]["way"] == "sms"

@@ -143,6 +143,26 @@ def test_a_missing_sku_ends_nothing_until_it_is_forgotten():
     assert "could not be judged" in shop.episodes[0].facts["resolution"]
 
 
+def test_an_old_episode_is_not_forgotten_for_one_run_without_its_sku():
+    shop = Watch()
+    shop.sees(sold_out())
+    shop.sees(sold_out(), minutes=60 * 24 * 30)
+    assert shop.sees(position_row("OTHER")) == []
+    assert shop.sees(sold_out()) == []
+    assert shop.episodes[0].facts.get("unjudged_since") is None
+
+
+def test_facts_may_come_as_json_text():
+    row = {
+        "fingerprint": "f",
+        "alert_type": "stockout",
+        "severity": "critical",
+        "opened_at": NOW,
+        "facts": '{"a": 1}',
+    }
+    assert Episode.from_row(row).facts == {"a": 1}
+
+
 def stale(account, now):
     row = {
         "account": account,

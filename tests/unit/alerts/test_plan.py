@@ -150,12 +150,24 @@ def continued(row, **episode):
     return step(held, stock_alerts(position(row), later), later).transitions, later
 
 
-def test_snoozed_means_silence_but_the_episode_goes_on():
-    changes, later = continued(
-        sold_out(available=3, days_of_cover=0.8), snoozed_until=NOW + timedelta(days=1)
-    )
-    assert [change.change for change in changes] == ["escalated"]
+def test_snoozed_means_silence_until_it_gets_worse():
+    until = NOW + timedelta(days=1)
+    more = (running_low(), running_low(channel="walmart-us"))
+    held = [replace(applied([], opened(running_low()), NOW)[0], snoozed_until=until)]
+    later = NOW + timedelta(minutes=30)
+    changes = step(held, stock_alerts(position(*more), later), later).transitions
     assert reasons(planned(changes, ada(), now=later)) == ["it is snoozed until 2026-11-22T09:30:00+00:00"]
+    worse, later = continued(sold_out(available=3, days_of_cover=0.8), snoozed_until=until)
+    assert [change.change for change in worse] == ["escalated"]
+    assert len(planned(worse, ada(), now=later).messages) == 3
+
+
+def test_an_address_a_provider_refuses_is_left_out_and_shown():
+    routes = Routes(recipients=(ada(phone=None, slack=None),)).without({("email", "ada@example.com")})
+    result = plan(opened(sold_out()), routes, NOW)
+    assert reasons(result) == [
+        "no way to reach the recipient for critical (email: the provider refuses this address)"
+    ]
 
 
 def test_acknowledged_is_heard_again_only_when_it_gets_worse():
