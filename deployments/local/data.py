@@ -11,13 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from deployments.local.clickhouse_front import EmbeddedClickHouse
 from deployments.local.errors import LocalServiceError
-from deployments.local.files import ensure_home, open_lock, open_log, try_lock
+from deployments.local.files import ensure_home, open_lock, open_log, read_state, try_lock, write_state
 from deployments.local.postgres import EmbeddedPostgres
 
 _WAIT_SECONDS = 90.0
-_KEEPER_SECONDS = 5.0
+_KEEPER = "deployments.local.keeper"
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,8 @@ def _leave(users: int, home: Path) -> None:
     """Count no longer; the last one stops the databases before going, so that nothing is left running."""
     if try_lock(users):
         stop_embedded(home)
+        _end_keeper(home)
         _release(users)
-        _await_keeper_gone(home)
     elif try_lock(users, shared=True):
         _release(users)  # others are there
     else:
@@ -119,22 +121,30 @@ def _ensure_keeper(home: Path) -> None:
             return
         log = open_log(home / "logs" / "keeper.log")
         try:
-            subprocess.Popen(  # noqa: S603 - our own command line
-                [sys.executable, "-m", "deployments.local.keeper", str(home), str(ours)],
+            keeper = subprocess.Popen(  # noqa: S603 - our own command line
+                [sys.executable, "-m", _KEEPER, str(home), str(ours)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(ours,),
             )
+            write_state(home / "keeper.json", {"pid": keeper.pid})
         finally:
             os.close(log)
     finally:
         os.close(ours)
 
 
-def _await_keeper_gone(home: Path) -> None:
-    deadline = time.monotonic() + _KEEPER_SECONDS
-    with contextlib.closing(os.fdopen(open_lock(home / "keeper.lock"), "r+")) as file:
-        while not try_lock(file.fileno()) and time.monotonic() < deadline:
-            time.sleep(0.02)
+def _end_keeper(home: Path) -> None:
+    """End the keeper, who waits for the lock that we hold: there is nothing left for it to do."""
+    state = read_state(home / "keeper.json") or {}
+    try:
+        keeper = psutil.Process(state["pid"])
+        if _KEEPER in keeper.cmdline() and str(home) in keeper.cmdline():
+            keeper.kill()
+            # not keeper.wait(): where nobody reaps, a dead one stays in the list of processes
+            while keeper.is_running() and keeper.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.01)
+    except (KeyError, psutil.Error):
+        return  # gone, or its starter was killed before it could note the pid: it ends once we let go

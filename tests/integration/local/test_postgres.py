@@ -36,6 +36,14 @@ def home(tmp_path: Path) -> Iterator[Path]:
     EmbeddedPostgres(tmp_path / "a home").stop()
 
 
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """For tests that leave the server as they found it."""
+    home = tmp_path_factory.mktemp("shared") / "home"
+    yield home
+    EmbeddedPostgres(home).stop()
+
+
 def ask(url: str, query: str) -> object:
     with (
         contextlib.closing(psycopg2.connect(url.replace("+psycopg2", ""))) as connection,
@@ -71,12 +79,12 @@ def test_a_password_that_no_longer_fits_is_set_anew(home: Path) -> None:
     assert ask(server.ensure_running(), "SELECT 1") == 1
 
 
-def test_it_is_joined_not_started_again(home: Path) -> None:
-    url = EmbeddedPostgres(home).ensure_running()
-    pid = server_of(home).pid
+def test_it_is_joined_not_started_again(shared_home: Path) -> None:
+    url = EmbeddedPostgres(shared_home).ensure_running()
+    pid = server_of(shared_home).pid
 
-    assert EmbeddedPostgres(home).ensure_running() == url
-    assert server_of(home).pid == pid
+    assert EmbeddedPostgres(shared_home).ensure_running() == url
+    assert server_of(shared_home).pid == pid
 
 
 def test_processes_that_start_at_once_share_one(home: Path) -> None:
@@ -99,8 +107,8 @@ def test_stopping_leaves_nothing_and_a_second_stop_is_harmless(home: Path) -> No
     assert server.ensure_running() == url
 
 
-def test_it_is_tuned_and_closed(home: Path) -> None:
-    url = EmbeddedPostgres(home).ensure_running()
+def test_it_is_tuned_and_closed(shared_home: Path) -> None:
+    url = EmbeddedPostgres(shared_home).ensure_running()
     expected = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
@@ -114,13 +122,13 @@ def test_it_is_tuned_and_closed(home: Path) -> None:
     assert {name: ask(url, f'SHOW "{name}"') for name in expected} == expected
     assert ask(url, "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'") == 0
     assert ask(url, "SELECT datlocale FROM pg_database WHERE datname = current_database()") == "C.UTF-8"
-    assert stat.S_IMODE((home / "postgres.json").stat().st_mode) == 0o600
-    assert stat.S_IMODE((home / "postgres" / "data").stat().st_mode) == 0o700
+    assert stat.S_IMODE((shared_home / "postgres.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((shared_home / "postgres" / "data").stat().st_mode) == 0o700
 
 
-def test_a_wrong_password_is_refused(home: Path) -> None:
-    url = EmbeddedPostgres(home).ensure_running()
-    state = read_state(home / "postgres.json") or {}
+def test_a_wrong_password_is_refused(shared_home: Path) -> None:
+    url = EmbeddedPostgres(shared_home).ensure_running()
+    state = read_state(shared_home / "postgres.json") or {}
 
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         ask(url.replace(state["password"], "wrong"), "SELECT 1")
@@ -208,14 +216,14 @@ def test_a_spoilt_folder_is_one_clear_error(home: Path, spoil: str, says: str) -
     assert "\n" not in text
 
 
-def test_its_log_holds_no_customers_data(home: Path) -> None:
-    url = EmbeddedPostgres(home).ensure_running()
+def test_its_log_holds_no_customers_data(shared_home: Path) -> None:
+    url = EmbeddedPostgres(shared_home).ensure_running()
     ask(url, "CREATE TABLE people (email text PRIMARY KEY)")
     ask(url, "INSERT INTO people VALUES ('ada@example.com')")
     with pytest.raises(psycopg2.IntegrityError):
         ask(url, "INSERT INTO people VALUES ('ada@example.com')")
 
-    log = (home / "logs/postgres.log").read_text()
+    log = (shared_home / "logs/postgres.log").read_text()
     assert "duplicate key" in log
     assert "ada@example.com" not in log
 
