@@ -4,7 +4,7 @@ Two defaults of this endpoint lose orders silently and are always overridden her
 ANDed with the modified dates) and `shipNodeType` (SellerFulfilled only).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -68,7 +68,7 @@ class _CutShortError(Exception):
 def orders(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Pages of orders modified in the window, ship-node type by ship-node type.
 
-    The first page of each slice says how many orders the slice has, where the source does.
+    The last page of each slice says how many orders the slice has, where the source does.
     """
     since = window.since or window.until - RETENTION
     created_from = window.until - CREATED_REACH
@@ -117,7 +117,7 @@ def _slice(client: ChannelClient, window: Window, node_type: str, created_from: 
         cursor = next_cursor(meta.nextCursor if meta else None, meta.hasMoreElements if meta else None)
         return Call(operation="walmart.orders", rate=RATE, path="/v3/orders" + cursor) if cursor else None
 
-    try:
+    def ask() -> Iterator[tuple[bytes, int, int | None]]:
         for number, answer in enumerate(client.follow(first, advance, _content)):
             page = envelope(answer, _Envelope, where).list
             total = page.meta.totalCount if page.meta else None
@@ -127,9 +127,43 @@ def _slice(client: ChannelClient, window: Window, node_type: str, created_from: 
             if number > 0 and any(_is_foreign(order, node_type) for order in found):
                 # The cursor forgot the pass, so the rest of this pass would be missing.
                 raise _CutShortError
-            yield Page(answer.body, expected_records=total if number == 0 else None)
+            yield answer.body, len(found), total
+
+    def recount() -> int | None:
+        meta = envelope(client.send(first), _Envelope, where).list.meta
+        return meta.totalCount if meta else None
+
+    yield from counted(ask(), recount)
+
+
+def counted(
+    pages: Iterator[tuple[bytes, int, int | None]], recount: Callable[[], int | None]
+) -> Iterator[Page]:
+    """Pages of one slice from (body, records, announced); the last says how many records there should be.
+
+    What changes while we read leaves the window and comes with a later one, so fewer records than the first page
+    announced are counted again before they are believed to be lost. A 404 means no rows: only a first page says so.
+    """
+    announced: int | None = None
+    given = 0
+    held: bytes | None = None
+    try:
+        for body, records, total in pages:
+            if held is None:
+                announced = total
+            else:
+                yield Page(held)
+            held = body
+            given += records
+        if held is None:
+            return
+        if announced is not None and given < announced:
+            announced = recount()
     except NotFoundError:
-        return  # no orders: the first page is the only one that answers so
+        if held is None:
+            return
+        announced = 0
+    yield Page(held, expected_records=announced)
 
 
 def _is_foreign(order: _Order, node_type: str) -> bool:

@@ -11,7 +11,7 @@ from connectors.budget import Rate
 from connectors.client import Answer, Call, ChannelClient
 from connectors.errors import AuthenticationError, CursorExpiredError, ProtocolError
 from connectors.walmart.envelope import envelope
-from connectors.walmart.order_pages import RETENTION, next_cursor, stamp
+from connectors.walmart.order_pages import RETENTION, counted, next_cursor, stamp
 from connectors.walmart.reader import NotFoundError
 
 RETURNS_RATE = Rate(50 / 60, 50)
@@ -28,7 +28,7 @@ class _Meta(msgspec.Struct):
 
 
 class _Returns(msgspec.Struct):
-    returnOrders: msgspec.Raw
+    returnOrders: list[msgspec.Raw]
     meta: _Meta | None = None
 
 
@@ -82,15 +82,18 @@ def returns(client: ChannelClient, window: Window) -> Iterator[Page]:
         return Call(operation="walmart.returns", rate=RETURNS_RATE, path=path + cursor) if cursor else None
 
     def content(answer: Answer) -> bytes:
-        found = bytes(envelope(answer, _Returns, where).returnOrders)
-        return found if b"returnOrderId" in found else b""
+        return b"".join(map(bytes, envelope(answer, _Returns, where).returnOrders))
 
-    try:
-        for number, answer in enumerate(client.follow(first, advance, content)):
-            meta = envelope(answer, _Returns, where).meta
-            yield Page(answer.body, expected_records=meta.totalCount if meta and number == 0 else None)
-    except NotFoundError:
-        return
+    def ask() -> Iterator[tuple[bytes, int, int | None]]:
+        for answer in client.follow(first, advance, content):
+            page = envelope(answer, _Returns, where)
+            yield answer.body, len(page.returnOrders), page.meta.totalCount if page.meta else None
+
+    def recount() -> int | None:
+        meta = envelope(client.send(first), _Returns, where).meta
+        return meta.totalCount if meta else None
+
+    yield from counted(ask(), recount)
 
 
 def items(client: ChannelClient, _: Window) -> Iterator[Page]:
@@ -101,14 +104,18 @@ def items(client: ChannelClient, _: Window) -> Iterator[Page]:
     """
     total: int | None = None
     fetched: list[bytes] = []
-    for answer, page in _item_pages(client):
+    repeated = False
+    for answer, page, attempts in _item_pages(client):
         total = page.totalItems if total is None else total
         fetched.append(zlib.compress(answer.body, 1))
+        repeated = repeated or attempts > 1
+    # Short pages are legal here. But the cursor of a session stays the same, so an answer that was lost on the way
+    # may have moved it on: then, and only then, the announced number has to be reached.
     for number, body in enumerate(fetched):
-        yield Page(zlib.decompress(body), expected_records=total if number == 0 else None)
+        yield Page(zlib.decompress(body), expected_records=total if repeated and number == 0 else None)
 
 
-def _item_pages(client: ChannelClient) -> Iterator[tuple[Answer, _Items]]:
+def _item_pages(client: ChannelClient) -> Iterator[tuple[Answer, _Items, int]]:
     """The item cursor may stay the same during a session, so only a repeated page, not a repeated token, is a loop."""
     where = f"{client.account.name} products"
     cursor, seen, records = "*", set[bytes](), 0
@@ -119,6 +126,7 @@ def _item_pages(client: ChannelClient) -> Iterator[tuple[Answer, _Items]]:
             path="/v3/items",
             params=(("nextCursor", cursor), ("limit", "50")),
         )
+        before = client.requests
         try:
             answer = client.send(call)
         except NotFoundError:
@@ -134,7 +142,7 @@ def _item_pages(client: ChannelClient) -> Iterator[tuple[Answer, _Items]]:
             )
         seen.add(digest)
         records += len(found)
-        yield answer, page
+        yield answer, page, client.requests - before
         if not page.nextCursor or (page.totalItems is not None and records >= page.totalItems):
             return
         cursor = page.nextCursor
@@ -166,8 +174,8 @@ def _inventories(client: ChannelClient) -> Iterator[Page]:
     number = 0
     try:
         for answer in client.follow(first, advance, content):
-            meta = envelope(answer, _Inventories, where).meta
-            yield Page(answer.body, expected_records=meta.totalCount if meta and number == 0 else None)
+            # meta.totalCount counts the seller's SKUs, with stock records or without: nothing to hold pages to.
+            yield Page(answer.body)
             number += 1
     except NotFoundError as error:
         if number:

@@ -115,6 +115,12 @@ def test_amazon_marketplaces_are_known_and_of_one_region(environment, ids):
         settings.accounts()
 
 
+def test_amazon_needs_its_seller_id(environment):
+    environment(AMAZON, AMAZON_SELLER_ID="")
+    with pytest.raises(ConfigurationError, match="AMAZON_SELLER_ID is not set"):
+        settings.accounts()
+
+
 def test_further_accounts_name_their_secrets(environment, tmp_path):
     environment(AMAZON, EU_ID="eu-id", EU_SECRET="eu-secret")
     (tmp_path / "accounts.toml").write_text(
@@ -122,6 +128,7 @@ def test_further_accounts_name_their_secrets(environment, tmp_path):
         [accounts.outlet]
         platform = "amazon"
         marketplace_ids = ["ATVPDKIKX0DER", "A1AM78C64UM0Y8"]
+        seller_id = "A2"
         client_id = { env = "EU_ID" }
         client_secret = { env = "EU_SECRET" }
         refresh_token = { block = "outlet-refresh" }

@@ -1,6 +1,7 @@
 """The Walmart connector against the sandbox, over real HTTP: paging, cursors, limits, tokens, misbehaviour."""
 
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -124,7 +125,7 @@ def test_figures_equal_the_worlds_own(client, world):
     assert units["quantity"].sum() == wanted["refunded_units"].sum() > 0
 
 
-def test_first_page_of_a_slice_says_how_much_there_is(client):
+def test_last_page_of_a_slice_says_how_much_there_is(client):
     pages = list(RESOURCES["orders"].pages(client, EVERYTHING))
     told = [page.expected_records for page in pages if page.expected_records is not None]
     assert len(told) == 2  # SellerFulfilled and WFSFulfilled; there is no 3PL
@@ -228,6 +229,16 @@ def test_cut_body_of_a_single_use_cursor_restarts_the_window(client, sandbox):
     with pytest.raises(CursorExpiredError, match="cursor was not accepted"):
         pull(client, "inventory")
     assert pull(client, "inventory").records > 50
+
+
+def test_item_page_lost_on_the_way_is_missed(client, sandbox, world):
+    """The session's cursor went on; asking again gives the page after the lost one."""
+    state, _ = sandbox
+    wanted = len(world.products("walmart-us", TODAY))
+    state.faults.add(Fault(operation="GET /walmart/v3/items", kind="cut", size=30, after=1))
+    pages = list(RESOURCES["products"].pages(client, EVERYTHING))
+    assert sum(len(json.loads(page.body)["ItemResponse"]) for page in pages) == wanted - 50
+    assert [page.expected_records for page in pages if page.expected_records is not None] == [wanted]
 
 
 def test_dead_item_cursor_is_told(sandbox):

@@ -16,15 +16,15 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = Window(NOW - timedelta(days=1), NOW)
 
 
-def api(pages, seen):
-    """Answers the token and then `pages(query) -> (orders, cursor)`."""
+def api(pages, seen, total=None):
+    """Answers the token and then `pages(query) -> (orders, cursor)`, announcing `total()` orders."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/token"):
             return httpx.Response(200, json={"access_token": "t", "expires_in": 900})
         seen.append(str(request.url))
         found, cursor = pages(dict(request.url.params))
-        meta = {"totalCount": len(found), "limit": 200, "nextCursor": cursor}
+        meta = {"totalCount": total() if total else len(found), "limit": 200, "nextCursor": cursor}
         return httpx.Response(200, content=json.dumps({"list": {"meta": meta, "elements": {"order": found}}}))
 
     return open_client(account(), http=httpx.Client(transport=httpx.MockTransport(answer)))
@@ -71,16 +71,16 @@ def test_cursor_that_forgets_the_pass_is_healed_by_shorter_windows():
 
 
 def test_same_cursor_for_ever_is_an_error():
-    with api(lambda query: ([purchase(len(query), "SellerFulfilled")], "?soIndex=1"), []) as client:
-        with pytest.raises(ProtocolError, match="token that was used before"):
-            list(orders(client, DAY))
+    client = api(lambda query: ([purchase(len(query), "SellerFulfilled")], "?soIndex=1"), [])
+    with client, pytest.raises(ProtocolError, match="token that was used before"):
+        list(orders(client, DAY))
 
 
 def test_same_page_under_new_cursors_is_an_error():
     seen = []
-    with api(lambda query: ([purchase(1, "SellerFulfilled")], f"?soIndex={len(seen)}"), seen) as client:
-        with pytest.raises(ProtocolError, match="repeats page"):
-            list(orders(client, DAY))
+    client = api(lambda query: ([purchase(1, "SellerFulfilled")], f"?soIndex={len(seen)}"), seen)
+    with client, pytest.raises(ProtocolError, match="repeats page"):
+        list(orders(client, DAY))
 
 
 def test_both_lost_defaults_are_always_overridden():
@@ -93,3 +93,27 @@ def test_both_lost_defaults_are_always_overridden():
     assert {query["lastModifiedStartDate"] for query in queries} == {"2026-02-28T12:00:00.000Z"}
     assert {query["limit"] for query in queries} == {"200"}
     assert {query["replacementInfo"] for query in queries} == {"true"}
+
+
+def test_orders_that_leave_the_window_while_it_is_read_are_not_missed():
+    """Announced are three; one changes again before its page comes, so a recount says two."""
+    seen = []
+
+    def pages(query):
+        if query.get("shipNodeType", "SellerFulfilled") != "SellerFulfilled":
+            return [], None
+        return [purchase(len(seen), "SellerFulfilled")], "?soIndex=1" if "soIndex" not in query else None
+
+    totals = iter([3, 3, 2])
+    with api(pages, seen, lambda: next(totals, 0)) as client:
+        given = list(orders(client, DAY))
+    assert [page.expected_records for page in given if page.expected_records] == [2]
+
+
+def test_orders_that_stay_away_are_missed():
+    def pages(query):
+        return ([purchase(1, "SellerFulfilled")] if query["shipNodeType"] == "SellerFulfilled" else []), None
+
+    with api(pages, [], lambda: 3) as client:
+        given = list(orders(client, DAY))
+    assert given[0].expected_records == 3
