@@ -1,7 +1,9 @@
 """The smallest valid Amazon payloads; a test states only what it is about."""
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from pydantic import SecretStr
@@ -10,6 +12,9 @@ from connectors.amazon import normalize
 from connectors.amazon.marketplaces import channels_of
 from connectors.base import Account, Context, Page
 from connectors.canonical import Normalized
+from connectors.sandbox.world import Cart, Market, Order, Product, Refund, RefundLine, Stock
+from tests.sandbox_factories import line
+from tests.sandbox_factories import order as world_order
 
 FETCHED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 US, CA, DE, UK, JP = "ATVPDKIKX0DER", "A2EUQ1WTGCTBG2", "A1PA6795UKMFR9", "A1F83G8C2ARO7P", "A1VC38T7YXB528"
@@ -142,3 +147,91 @@ def report(*lines: dict[str, str], charset: str = "utf-8") -> bytes:
 
 def read_report(*lines: dict[str, str], charset: str = "utf-8", named: str | None = None) -> Normalized:
     return normalize.orders(Page(report(*lines, charset=charset), "tsv", named or charset), context())
+
+
+# -- a world written by hand -------------------------------------------------------------------------------
+
+MARKET = Market("amazon-us", "amazon", US, "USD", "America/Los_Angeles", "US")
+
+
+class Shop:
+    """One marketplace with exactly these orders, and as many listings as asked for, stocked with ten each."""
+
+    def __init__(self, *orders: Order, listings: int = 0, market: Market = MARKET) -> None:
+        self.markets = (market,)
+        self.by_number = {order.number: order for order in orders}
+        self.listings = listings
+
+    def orders_between(
+        self,
+        channel: str,
+        now: datetime,
+        *,
+        updated_since: datetime | None = None,
+        updated_until: datetime | None = None,
+        created_since: datetime | None = None,
+        created_until: datetime | None = None,
+    ) -> Sequence[int]:
+        found = [
+            order
+            for order in self.by_number.values()
+            if order.created_at <= now
+            and (updated_since is None or order.updated_at >= updated_since)
+            and (updated_until is None or order.updated_at < updated_until)
+            and (created_since is None or order.created_at >= created_since)
+            and (created_until is None or order.created_at < created_until)
+        ]
+        return [order.number for order in sorted(found, key=lambda order: (order.updated_at, order.number))]
+
+    def orders(self, numbers: Sequence[int], now: datetime) -> list[Order]:
+        return [self.by_number[number] for number in numbers]
+
+    def products(self, channel: str, now: datetime) -> Sequence[Product]:
+        return [
+            Product(
+                number=number,
+                sku=f"SKU-{number:05d}",
+                title=f"Thing {number}",
+                brand="Acme",
+                category="Home > Things",
+                cost=None,
+                price=Decimal("9.99"),
+                barcode=f"{number:013d}",
+                is_active=True,
+                updated_at=FETCHED - timedelta(days=1),
+            )
+            for number in range(1, self.listings + 1)
+        ]
+
+    def stock(self, channel: str, now: datetime) -> Sequence[Stock]:
+        return [
+            Stock(product.number, product.sku, "MFN" if product.number % 2 else "FBA", 10, 2, 5, FETCHED)
+            for product in self.products(channel, now)
+        ]
+
+    def carts_between(self, channel: str, now: datetime, since: datetime, until: datetime) -> Sequence[Cart]:
+        return []
+
+
+def sale(number: int, hours_ago: float = 24, **changes: Any) -> Order:
+    """An order of two lines that was sent; `hours_ago` is when it was placed and last changed."""
+    at = FETCHED - timedelta(hours=hours_ago)
+    lines = (
+        line(1, "A", 2, "10.00", tax=Decimal("1.50"), discount=Decimal("2.00")),
+        line(2, "B", 1, "5.00", product_number=2),
+    )
+    given = {
+        "channel": "amazon-us",
+        "shipped_at": at,
+        "shipping": Decimal("3.00"),
+        "shipping_tax": Decimal("0.25"),
+    }
+    return world_order(number, at, *changes.pop("lines", lines), **(given | changes))
+
+
+def give_back(
+    number: int, hours_ago: float, amount: str, tax: str, line_number: int = 1, **changes: Any
+) -> Refund:
+    """One unit of a line given back."""
+    part = RefundLine(line_number, 1, Decimal(amount), Decimal(tax))
+    return Refund(number, FETCHED - timedelta(hours=hours_ago), (part,), **changes)

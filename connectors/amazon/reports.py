@@ -112,7 +112,7 @@ def _read(client: ChannelClient, wanted: Wanted, report_id: str) -> Iterator[Pag
         raise ProtocolError(f"{what}: it is done and has no document")
     with tempfile.TemporaryFile(prefix="wharf-report-") as file:
         charset, packed = _download(client, report.reportDocumentId, file)
-        yield from parts(file, charset, packed, wanted)
+        yield from parts(file, charset, wanted, packed=packed)
 
 
 def _finished(client: ChannelClient, report_id: str) -> _Report:
@@ -168,14 +168,16 @@ def _unpacked(file: IO[bytes], packed: bool) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
 
 
-def parts(file: IO[bytes], charset: str, packed: bool, wanted: Wanted) -> Iterator[Page]:
+def parts(
+    file: IO[bytes], charset: str, wanted: Wanted, *, packed: bool, part_size: int = _PART
+) -> Iterator[Page]:
     """A downloaded report as pages of some megabytes, all lines of one key on one page.
 
     Raises ProtocolError when it has no `key_column`, is broken, or is larger unpacked than any report may be.
     """
     file.seek(0, 2)
     size = file.tell() * (8 if packed else 1)  # a guess is enough: it decides only how many parts
-    number = max(1, -(-size // _PART))
+    number = max(1, -(-size // part_size))
     try:
         source = _unpacked(file, packed)
         header = source.readline()

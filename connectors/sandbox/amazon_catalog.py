@@ -76,7 +76,9 @@ class FbaInventory:
             }
         }
         if start + FBA_PAGE < len(stock):
-            token = self._state.tokens.issue("amazon-fba-page", FBA_TOKEN_LIFE)
+            # However fast the limits run, a client gets two real seconds for its next request.
+            lifetime = max(FBA_TOKEN_LIFE, 2 * self._state.pace)
+            token = self._state.tokens.issue("amazon-fba-page", lifetime)
             with self._lock:
                 self._next[token] = (fingerprint, start + FBA_PAGE)
             answer["pagination"] = {"nextToken": token}

@@ -123,7 +123,7 @@ class Reports:
         document_id = ask.request.path_params["document_id"]
         if document_id.rpartition(".")[2] not in self._reports:
             raise ApiError(404, "NotFound", "The document does not exist.")
-        link = self._state.tokens.issue("amazon-document", LINK_LIFE)
+        link = self._state.tokens.issue("amazon-document", max(LINK_LIFE, 5 * self._state.pace))
         self._links[link] = document_id
         url = ask.request.url
         return {

@@ -1,0 +1,417 @@
+"""The connector against the sandbox's Selling Partner API, over real HTTP."""
+
+import gzip
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from connectors.amazon import RESOURCES, open_client
+from connectors.amazon.reports import ALL_ORDERS, Wanted, parts
+from connectors.base import Account, Context, Window
+from connectors.budget import Rate
+from connectors.canonical import Normalized, merge_normalized
+from connectors.client import Call, ChannelClient, Limits
+from connectors.errors import (
+    AuthenticationError,
+    ChannelUnavailableError,
+    CursorExpiredError,
+    ProtocolError,
+    RequestRejectedError,
+)
+from connectors.sandbox.amazon_orders import order_id
+from connectors.sandbox.app import serving
+from connectors.sandbox.faults import Fault
+from connectors.sandbox.state import SandboxState
+from connectors.sandbox.world import World
+from tests.amazon_factories import CA, FETCHED, US, Shop, account, give_back, report, report_line, sale
+
+D = Decimal
+PACE = 5000.0
+UNTIL = FETCHED - timedelta(minutes=3)
+PATIENT = Limits(backoff=0.001, max_backoff=0.01, attempts=4)
+
+
+class Bench:
+    """A running sandbox and a client of it."""
+
+    def __init__(self, state: SandboxState, client: ChannelClient, asked: Account) -> None:
+        self.state, self.client, self.account = state, client, asked
+
+    def read(self, resource: str, since: datetime | None = None, until: datetime = UNTIL) -> Normalized:
+        """All frames of a resource in a window."""
+        described = RESOURCES[resource]
+        pages = described.pages(self.client, Window(since, until))
+        context = Context(self.account, FETCHED)
+        return merge_normalized([described.normalize(page, context) for page in pages])
+
+    def asked(self, operation: str) -> int:
+        """How many requests an operation got."""
+        return sum(self.state.requests.counts().get(f"amazon.{operation}", {}).values())
+
+    def break_(self, operation: str, kind: str, **rule: Any) -> None:
+        self.state.faults.add(
+            Fault.model_validate({"operation": f"amazon.{operation}", "kind": kind, **rule})
+        )
+
+
+Opener = Callable[..., Any]
+
+
+@contextmanager
+def bench(world: World, *, pace: float = PACE, places: tuple[str, ...] = (US,)) -> Iterator[Bench]:
+    state = SandboxState(world, pace=pace)
+    state.clock.freeze(FETCHED)
+    with serving(state) as url:
+        asked = account(f"{url}/amazon", pace, places)
+        with open_client(asked, limits=PATIENT) as client:
+            yield Bench(state, client, asked)
+
+
+# -- orders ------------------------------------------------------------------------------------------------
+
+
+def test_every_order_of_the_window_is_read_page_by_page():
+    with bench(Shop(*(sale(number, 24 + number / 100) for number in range(1, 251)))) as it:
+        read = it.read("orders", FETCHED - timedelta(days=5))
+        assert it.asked("searchOrders") == 3
+    assert sorted(read.frame("orders")["external_id"]) == sorted(order_id(number) for number in range(1, 251))
+    assert read.frame("order_items").height == 500
+
+
+def test_the_window_has_an_end_and_a_beginning():
+    with bench(Shop(sale(1, 100), sale(2, 50), sale(3, 10))) as it:
+        read = it.read("orders", FETCHED - timedelta(hours=60), FETCHED - timedelta(hours=20))
+    assert read.frame("orders")["external_id"].to_list() == [order_id(2)]
+
+
+def test_the_servers_own_cut_off_is_the_watermark():
+    with bench(Shop(sale(1))) as it:
+        [page] = RESOURCES["orders"].pages(it.client, Window(FETCHED - timedelta(days=2), UNTIL))
+    assert page.watermark == UNTIL
+
+
+def test_an_order_that_changes_between_two_pages_pushes_none_out_of_sight():
+    shop = Shop(*(sale(number, 48 + number / 100) for number in range(1, 251)))
+    with bench(shop) as it:
+        described, context = RESOURCES["orders"], Context(it.account, FETCHED)
+        pages = described.pages(it.client, Window(FETCHED - timedelta(days=5), UNTIL))
+        seen = set(described.normalize(next(pages), context).frame("orders")["external_id"])
+        for number in (250, 249, 248):  # the oldest ones: they were on the first page
+            shop.by_number[number] = replace(shop.by_number[number], updated_at=FETCHED)
+        for page in pages:
+            seen |= set(described.normalize(page, context).frame("orders")["external_id"])
+    assert len(seen) == 250
+
+
+def test_amounts_arrive_exactly():
+    with bench(Shop(sale(1))) as it:
+        read = it.read("orders", FETCHED - timedelta(days=2))
+    row = read.frame("orders").row(0, named=True)
+    assert (row["subtotal"], row["discount"], row["shipping"], row["tax"]) == (D(25), D(2), D(3), D("1.75"))
+    assert row["total"] == D("27.75")
+    assert read.frame("order_items")["net_amount"].to_list() == [D(18), D(5)]
+    assert read.notes == ()
+
+
+def _comparable(read: Normalized) -> pl.DataFrame:
+    """What the API and the report must agree on, by order and SKU."""
+    items = read.frame("order_items")
+    return (
+        items.group_by("order_external_id", "sku")
+        .agg(
+            (pl.col("quantity") - pl.col("cancelled_quantity")).sum().alias("units"),
+            (
+                pl.col("net_amount")
+                * (pl.col("quantity") - pl.col("cancelled_quantity"))
+                / pl.col("quantity")
+            ).sum(),
+        )
+        .sort("order_external_id", "sku")
+    )
+
+
+def test_the_report_of_a_long_window_says_the_same_as_the_api():
+    lines = sale(5).lines
+    partly = (replace(lines[0], cancelled=1, cancelled_at=FETCHED), lines[1])
+    shop = Shop(
+        sale(1),
+        sale(2, cancelled_at=FETCHED, shipped_at=None),
+        sale(3, is_replacement=True),
+        sale(5, lines=partly),
+    )
+    with bench(shop) as it:
+        by_api = it.read("orders", FETCHED - timedelta(days=3))
+        by_report = it.read("orders", FETCHED - timedelta(days=90))
+        assert it.asked("createReport") == 3
+    assert _comparable(by_api).equals(_comparable(by_report))
+    columns = [
+        "channel",
+        "external_id",
+        "status",
+        "currency",
+        "total",
+        "fulfilled_by",
+        "ship_country",
+        "ordered_at",
+    ]
+    ours, theirs = (read.frame("orders").select(columns).sort("external_id") for read in (by_api, by_report))
+    assert ours.drop("total").equals(theirs.drop("total"))
+
+
+def test_a_report_that_was_cancelled_has_no_data():
+    with bench(Shop()) as it:
+        assert it.read("orders", FETCHED - timedelta(days=40)).records == 0
+
+
+def test_a_report_that_failed_says_why():
+    with bench(Shop(sale(1))) as it:
+        it.break_("getReport", "poison", field="processingStatus", value="FATAL")
+        with pytest.raises(RequestRejectedError, match="could not be generated"):
+            it.read("orders", FETCHED - timedelta(days=20))
+
+
+def test_a_download_that_is_cut_starts_over():
+    with bench(Shop(*(sale(number) for number in range(1, 60)))) as it:
+        it.break_("download", "cut", size=300)
+        read = it.read("orders", FETCHED - timedelta(days=20))
+    assert read.frame("orders").height == 59
+
+
+def test_the_accounts_token_never_goes_to_the_report_store():
+    with bench(Shop(sale(1))) as it:
+        it.read("orders", FETCHED - timedelta(days=20))
+        # The sandbox refuses a download that carries it.
+        assert it.state.requests.counts()["amazon.download"] == {200: 1}
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_parts_of_a_report_hold_whole_orders_wherever_their_lines_stand(packed):
+    lines = [report_line(amazon_order_id=f"113-{number % 40}", sku=f"S{number}") for number in range(400)]
+    body = report(*lines)
+    wanted = Wanted(ALL_ORDERS, (US,), extra=("marketplace-id", US))
+    with tempfile.TemporaryFile() as file:
+        file.write(gzip.compress(body) if packed else body)
+        pages = list(parts(file, "utf-8", wanted, packed=packed, part_size=4000))
+    assert len(pages) > 3
+    orders = [{line.split(b"\t")[0] for line in page.body.splitlines()[1:]} for page in pages]
+    assert sum(len(found) for found in orders) == 40
+    assert sum(len(page.body.splitlines()) - 1 for page in pages) == 400
+    assert all(line.endswith(US.encode()) for page in pages for line in page.body.splitlines()[1:])
+
+
+def test_a_broken_archive_is_an_error():
+    with tempfile.TemporaryFile() as file:
+        file.write(gzip.compress(report(report_line()))[:-9])
+        with pytest.raises(ChannelUnavailableError, match="broken"):
+            list(parts(file, "utf-8", Wanted(ALL_ORDERS, (US,)), packed=True))
+
+
+# -- stock and listings ------------------------------------------------------------------------------------
+
+
+def test_the_whole_stock_amazons_and_the_merchants():
+    with bench(Shop(listings=130)) as it:
+        read = it.read("inventory")
+        assert it.asked("getInventorySummaries") == 2
+    frame = read.frame("inventory")
+    assert frame["sku"].n_unique() == frame.height == 130
+    assert frame.group_by("warehouse_location").len().sort("len").rows() == [(f"FBA:{US}", 65), ("MFN", 65)]
+    assert set(frame["quantity_available"]) == {8}
+
+
+def test_a_page_token_that_dies_under_way_begins_the_snapshot_again():
+    dead = {"errors": [{"code": "InvalidInput", "message": "nextToken: the token has expired."}]}
+    with bench(Shop(listings=230)) as it:
+        it.break_("getInventorySummaries", "status", status=400, body=dead, after=2, times=1)
+        read = it.read("inventory")
+        assert it.asked("getInventorySummaries") == 6
+    assert read.frame("inventory").height == 230
+
+
+def test_a_thousand_listings_and_more_are_read_by_the_date_they_were_made():
+    with bench(Shop(listings=2300)) as it:
+        read = it.read("products")
+    assert read.frame("products")["sku"].n_unique() == 2300
+    row = read.frame("products").row(0, named=True)
+    assert (row["brand"], row["category"], row["price"]) == ("Acme", "Home > Things", D("9.99"))
+
+
+# -- refunds and returns -----------------------------------------------------------------------------------
+
+
+def test_refunds_are_dated_and_name_their_line():
+    refunds = (give_back(1, 10, "9.00", "0.75"), give_back(2, 5, "5.00", "0", 2, shipping=D("3.00")))
+    with bench(Shop(sale(1, refunds=refunds, updated_at=FETCHED - timedelta(hours=5)), sale(2))) as it:
+        read = it.read("refunds", FETCHED - timedelta(days=2))
+    rows = read.frame("refunds").sort("refunded_at").to_dicts()
+    assert [(row["line_id"], row["amount"], row["net_amount"]) for row in rows] == [
+        ("A#1", D("9.75"), D(9)),
+        ("B#1", D(8), D(5)),
+    ]
+    assert rows[0]["refunded_at"] == FETCHED - timedelta(hours=10)
+
+
+def test_refunds_of_a_long_window_are_read_in_slices_and_empty_slices_are_no_end():
+    old = sale(
+        1, 24 * 100, refunds=(give_back(1, 24 * 90, "1.00", "0"),), updated_at=FETCHED - timedelta(days=90)
+    )
+    new = sale(2, 24 * 9, refunds=(give_back(1, 24, "2.00", "0"),), updated_at=FETCHED - timedelta(days=1))
+    with bench(Shop(old, new)) as it:
+        read = it.read("refunds", FETCHED - timedelta(days=200))
+        assert it.asked("listTransactions") == 7
+    assert sorted(read.frame("refunds")["net_amount"]) == [D(1), D(2)]
+
+
+def test_returns_of_both_kinds():
+    back = (give_back(1, 10, "9.00", "0.75"),)
+    ours = sale(1, refunds=back, updated_at=FETCHED - timedelta(hours=10))
+    theirs = sale(2, refunds=back, updated_at=FETCHED - timedelta(hours=10), fulfilled_by="marketplace")
+    with bench(Shop(ours, theirs)) as it:
+        read = it.read("returns", FETCHED - timedelta(days=2))
+    rows = read.frame("returns").to_dicts()
+    assert {row["order_external_id"] for row in rows} == {order_id(1), order_id(2)}
+    assert {(row["channel"], row["quantity"], row["line_id"]) for row in rows} == {("amazon-us", 1, "A#1")}
+
+
+# -- how it behaves ----------------------------------------------------------------------------------------
+
+
+def test_one_token_serves_many_requests_and_a_dead_one_is_replaced():
+    with bench(Shop(sale(1)), pace=1) as it:
+        it.read("orders", FETCHED - timedelta(days=2))
+        it.read("orders", FETCHED - timedelta(days=2))
+        assert it.asked("token") == 1
+        it.state.tokens.expire_all()
+        assert it.read("orders", FETCHED - timedelta(days=2)).records == 1
+        assert it.asked("token") == 2
+
+
+def test_a_token_is_replaced_before_it_ends():
+    with bench(Shop(sale(1)), pace=1) as it:
+        it.read("orders", FETCHED - timedelta(days=2))
+        auth = it.client._auth
+        assert 3000 < auth._refresh_at - auth._clock() < 3600 - 290  # type: ignore[attr-defined]
+
+
+def test_wrong_credentials_are_named_and_not_shown():
+    with bench(Shop()) as it:
+        wrong = replace(
+            it.account, credentials={**it.account.credentials, "refresh_token": SecretStr("Atzr|s3cret")}
+        )
+        with open_client(wrong) as client, pytest.raises(AuthenticationError, match="authorize") as caught:
+            list(RESOURCES["products"].pages(client, Window(None, UNTIL)))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_missing_role_is_said():
+    denied = {"errors": [{"code": "Unauthorized", "message": "Access to requested resource is denied."}]}
+    with bench(Shop()) as it:
+        it.break_("searchOrders", "status", status=403, body=denied, times=None)
+        with pytest.raises(AuthenticationError, match="role"):
+            it.read("orders", FETCHED - timedelta(days=2))
+
+
+def test_a_marketplace_that_is_not_the_sellers_is_refused():
+    with bench(Shop(), places=(US, CA)) as it, pytest.raises(AuthenticationError, match="denied"):
+        it.read("orders", FETCHED - timedelta(days=2))
+
+
+def test_throttling_is_waited_out():
+    slow = {"errors": [{"code": "QuotaExceeded", "message": "You exceeded your quota."}]}
+    with bench(Shop(sale(1))) as it:
+        it.break_(
+            "searchOrders", "status", status=429, body=slow, headers={"x-amzn-ratelimit-limit": "50"}, times=2
+        )
+        assert it.read("orders", FETCHED - timedelta(days=2)).records == 1
+        assert it.asked("searchOrders") == 3
+        assert it.client.waited >= 2 / 50
+
+
+def test_the_published_rate_is_reached_and_never_exceeded():
+    # 25 pages at a burst of 20 and then 0.0056 a second, 5000 times as fast.
+    with bench(Shop(*(sale(number, 20 + number / 1000) for number in range(1, 2450)))) as it:
+        read = it.read("orders", FETCHED - timedelta(days=5))
+        assert it.state.requests.counts()["amazon.searchOrders"] == {200: 25}
+    assert read.frame("orders").height == 2449
+
+
+@pytest.mark.parametrize(
+    ("resource", "operation", "since"),
+    [
+        ("orders", "searchOrders", FETCHED - timedelta(days=5)),
+        ("inventory", "getInventorySummaries", None),
+        ("products", "searchListingsItems", None),
+    ],
+)
+def test_a_page_that_comes_again_is_an_error(resource, operation, since):
+    world = Shop(*(sale(number, 20 + number / 1000) for number in range(1, 350)), listings=350)
+    with bench(world) as it:
+        it.break_(operation, "repeat", after=1, times=None)
+        with pytest.raises(ProtocolError, match=operation):
+            it.read(resource, since)
+
+
+def test_an_outage_is_survived_and_a_long_one_is_not():
+    with bench(Shop(sale(1))) as it:
+        it.break_("searchOrders", "status", status=503, times=2)
+        assert it.read("orders", FETCHED - timedelta(days=2)).records == 1
+        it.break_("searchOrders", "status", status=500, times=None)
+        with pytest.raises(ChannelUnavailableError):
+            it.read("orders", FETCHED - timedelta(days=2))
+
+
+def test_poison_on_a_page_refuses_one_record():
+    with bench(Shop(sale(1), sale(2), sale(3))) as it:
+        it.break_("searchOrders", "poison", field="quantityOrdered", value="many")
+        read = it.read("orders", FETCHED - timedelta(days=2))
+    assert read.frame("orders").height == 2
+    assert [refused.field for refused in read.rejected] == ["orderItems.quantityOrdered"]
+
+
+def test_a_page_without_its_list_is_an_error():
+    with bench(Shop(sale(1))) as it:
+        it.break_("searchOrders", "status", status=200, body={"orderz": []})
+        with pytest.raises(ProtocolError):
+            it.read("orders", FETCHED - timedelta(days=2))
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({}, "Exactly one"),
+        ({"lastUpdatedAfter": "2026-02-01T00:00:00Z", "createdAfter": "2026-02-01T00:00:00Z"}, "Exactly one"),
+        (
+            {"lastUpdatedAfter": "2026-02-01T00:00:00Z", "lastUpdatedBefore": "2026-03-01T11:59:00Z"},
+            "two minutes",
+        ),
+        ({"lastUpdatedAfter": "2026-02-01T00:00:00Z", "maxResultsPerPage": "101"}, "between 1 and 100"),
+        ({"lastUpdatedAfter": "2026-02-01T00:00:00Z", "includedData": "GOSSIP"}, "unknown value"),
+        ({"lastUpdatedAfter": "2026-02-01T00:00:00Z", "paginationToken": "x"}, "not valid"),
+        (
+            {"lastUpdatedAfter": "2026-02-01T00:00:00Z", "createdBefore": "2026-02-02T00:00:00Z"},
+            "cannot be given",
+        ),
+    ],
+)
+def test_the_sandbox_is_as_strict_as_amazon(params, reason):
+    call = Call("searchOrders", Rate(1, 20), "orders/2026-01-01/orders", params=tuple(params.items()))
+    with bench(Shop()) as it, pytest.raises((RequestRejectedError, CursorExpiredError), match=reason):
+        it.client.send(call)
+
+
+def test_a_page_token_goes_with_the_same_question_only():
+    with bench(Shop(*(sale(number) for number in range(1, 110)))) as it:
+        pages = RESOURCES["orders"].pages(it.client, Window(FETCHED - timedelta(days=2), UNTIL))
+        token = json.loads(next(pages).body)["pagination"]["nextToken"]
+        params = (("lastUpdatedAfter", "2026-02-01T00:00:00Z"), ("paginationToken", token))
+        with pytest.raises(CursorExpiredError):
+            it.client.send(Call("searchOrders", Rate(1, 20), "orders/2026-01-01/orders", params=params))
