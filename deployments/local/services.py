@@ -52,7 +52,7 @@ def python_service(
     home: Path,
     ready: Callable[[], bool] | None = None,
     url: str | None = None,
-    env: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
     needs: tuple[str, ...] = (),
     patience_seconds: float = 60.0,
     grace_seconds: float = 10.0,
@@ -65,7 +65,7 @@ def python_service(
     return Service(
         name=name,
         argv=[sys.executable, "-m", module, *arguments],
-        env=dict(env or {}),
+        env=dict(environment or {}),
         ready=ready or url_answers,
         log=ensure_home(home) / "logs" / f"{name}.log",
         needs=needs,
@@ -99,7 +99,7 @@ def prefect_environment(home: Path) -> dict[str, str]:
     }
 
 
-def prefect_service(home: Path, port: int, *, env: Mapping[str, str] | None = None) -> Service:
+def prefect_service(home: Path, port: int, *, environment: Mapping[str, str] | None = None) -> Service:
     """A Prefect server with its UI on `port`; its API is at `http://127.0.0.1:PORT/api`."""
     home = ensure_home(home)
     (home / "prefect").mkdir(exist_ok=True, mode=0o700)
@@ -111,7 +111,7 @@ def prefect_service(home: Path, port: int, *, env: Mapping[str, str] | None = No
         name="prefect",
         argv=[sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
         # not PREFECT_API_URL: a server that finds it would take itself for a client of that address
-        env={**prefect_environment(home), **(env or {})},
+        env={**prefect_environment(home), **(environment or {})},
         ready=ready,
         log=home / "logs" / "prefect.log",
         patience_seconds=180.0,  # a new database is migrated first

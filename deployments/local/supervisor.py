@@ -1,6 +1,7 @@
 """Starting services, keeping them up, and leaving none of them behind."""
 
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -46,6 +47,8 @@ class Supervisor:
     def __init__(self) -> None:
         self._children: dict[str, _Child] = {}
         self._watcher: subprocess.Popen[str] | None = None
+        self._keeping: threading.Thread | None = None
+        self._ended = threading.Event()
 
     def start(self, services: Sequence[Service]) -> None:
         """Start all and wait until all are ready; those that need others wait for them. LocalServiceError names
@@ -58,26 +61,31 @@ class Supervisor:
         for service in services:
             self._await_ready(self._children[service.name])
 
-    def watch(self, *, checks: Sequence[Callable[[], None]] = ()) -> None:
-        """Restart what ends or no longer answers, until SIGINT or SIGTERM. `checks` are called now and then, to look
-        after what is not a child; what they raise is logged."""
+    def keep_up(self, *, checks: Sequence[Callable[[], None]] = ()) -> None:
+        """From now on, start again what ends or no longer answers, in the background. `checks` are called now and
+        then to look after what is not a child, such as the embedded databases; what they find wrong is logged."""
+        self._keeping = threading.Thread(target=self._keep_up, args=(checks,), name="supervisor", daemon=True)
+        self._keeping.start()
+
+    def _keep_up(self, checks: Sequence[Callable[[], None]]) -> None:
         check_at = time.monotonic() + _PROBE_SECONDS
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(0.5)
-                for child in list(self._children.values()):
-                    self._look_after(child)
-                if time.monotonic() >= check_at:
-                    for check in checks:
-                        try:
-                            check()
-                        except LocalServiceError as error:
-                            logger.warning("%s", error)
-                    check_at = time.monotonic() + _PROBE_SECONDS
+        while not self._ended.wait(0.5):
+            jobs = [functools.partial(self._look_after, child) for child in self._children.values()]
+            if time.monotonic() >= check_at:
+                jobs += map(functools.partial, checks)
+                check_at = time.monotonic() + _PROBE_SECONDS
+            for job in jobs:
+                try:
+                    job()
+                except LocalServiceError as error:
+                    logger.warning("%s", error)
 
     def stop(self) -> None:
         """Stop all in reverse order; a second Ctrl-C meanwhile kills what is left."""
+        self._ended.set()
         try:
+            if self._keeping is not None:
+                self._keeping.join()
             for name in reversed(list(self._children)):
                 self._stop(self._children[name])
                 del self._children[name]
@@ -146,6 +154,7 @@ class Supervisor:
                 fresh = self._spawn(child.service)
                 fresh.restarts = child.restarts + 1
                 self._children[child.service.name] = fresh
+                logger.info("%s runs again", child.service.name)
         elif child.process.poll() is not None:
             self._plan_restart(child, f"ended with status {child.process.returncode}: {_last_line(child)}")
         elif now - child.started > child.service.patience_seconds and now >= child.probe_at:
@@ -194,12 +203,17 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def supervise(services: Sequence[Service]) -> Iterator[Supervisor]:
-    """The services, all ready; stopped in reverse order on leaving, whatever the reason. SIGTERM counts as Ctrl-C."""
+def supervise(
+    services: Sequence[Service], *, restart: bool = False, checks: Sequence[Callable[[], None]] = ()
+) -> Iterator[Supervisor]:
+    """The services, all ready; stopped in reverse order on leaving, whatever the reason. With `restart` they (and
+    what `checks` look after) are kept up meanwhile. SIGTERM counts as Ctrl-C unless the program handles it."""
     supervisor = Supervisor()
     with _sigterm_interrupts():
         try:
             supervisor.start(services)
+            if restart:
+                supervisor.keep_up(checks=checks)
             yield supervisor
         finally:
             supervisor.stop()
@@ -207,7 +221,11 @@ def supervise(services: Sequence[Service]) -> Iterator[Supervisor]:
 
 @contextlib.contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    )
+    if not ours:
         yield
         return
 

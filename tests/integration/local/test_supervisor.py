@@ -1,5 +1,6 @@
 """Services: ready before use, restarted when they fall, and never left behind."""
 
+import dataclasses
 import os
 import signal
 import sys
@@ -12,8 +13,8 @@ import pytest
 
 from deployments.local.errors import LocalServiceError
 from deployments.local.ports import free_port, is_free, require_port
-from deployments.local.services import Service, python_service
-from deployments.local.supervisor import Supervisor, end_orphan, supervise
+from deployments.local.services import Service, answers, python_service
+from deployments.local.supervisor import end_orphan, supervise
 from tests.local_factories import eventually, processes_over, python
 
 pytestmark = pytest.mark.stack
@@ -121,27 +122,34 @@ def test_one_that_ignores_sigterm_and_its_children_are_killed(tmp_path: Path) ->
     assert processes_over(tmp_path) == []
 
 
-def test_one_that_falls_is_started_again(tmp_path: Path) -> None:
-    supervisor = Supervisor()
-    supervisor.start([service(tmp_path, "idle")])
-    first = supervisor.pids()["idle"]
+def test_what_falls_is_started_again(tmp_path: Path) -> None:
     checked = threading.Event()
-
-    def interrupt_when_back() -> None:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        supervise([service(tmp_path, "idle")]) as supervisor,
+    ):
+        patch.setattr("deployments.local.supervisor._PROBE_SECONDS", 0.1)
+        supervisor.keep_up(checks=[checked.set])
+        first = supervisor.pids()["idle"]
         os.kill(first, signal.SIGKILL)
-        try:
-            eventually(lambda: supervisor.pids().get("idle", first) != first)
-        finally:
-            signal.raise_signal(signal.SIGINT)
 
-    helper = threading.Thread(target=interrupt_when_back)
-    helper.start()
-    supervisor.watch(checks=[checked.set])
-    helper.join()
+        eventually(lambda: supervisor.pids().get("idle", first) != first)
+        assert checked.wait(20)
 
-    assert supervisor.pids()["idle"] != first
-    supervisor.stop()
     assert processes_over(tmp_path) == []
+
+
+def test_what_no_longer_answers_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.local.supervisor._PROBE_SECONDS", 0.1)
+    described, port = web(tmp_path)
+    monkeypatch.setattr("deployments.local.supervisor._PROBES_FAILED", 1)
+    quick = dataclasses.replace(described, patience_seconds=5.0, grace_seconds=0.5)
+    with supervise([quick], restart=True) as supervisor:
+        first = supervisor.pids()["web"]
+        os.kill(first, signal.SIGSTOP)
+
+        eventually(lambda: supervisor.pids().get("web", first) != first, 60)
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/"))
 
 
 SUPERVISED = """
@@ -155,10 +163,12 @@ SUPERVISED = """
     argv = [sys.executable, "-c", code, str(home / "work")]
     (home / "work").mkdir()
     service = Service("idle", argv, {}, (home / "work/ready").exists, home / "logs/idle.log")
-    with supervise([service]) as supervisor:
-        print("up", flush=True)
-        supervisor.watch()
-    print("down", flush=True)
+    try:
+        with supervise([service], restart=True):
+            print("up", flush=True)
+            time.sleep(600)
+    except KeyboardInterrupt:
+        print("down", flush=True)
 """
 
 
