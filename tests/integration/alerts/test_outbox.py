@@ -1,0 +1,161 @@
+"""Alerts through PostgreSQL to the providers: stored with their cause, sent once, whoever dies in between."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from alerts.dispatch import deliver, follow_up
+from alerts.episodes import Episode, step
+from alerts.plan import plan
+from alerts.routes import Recipient, Routes
+from alerts.rules import stock_alerts
+from tests.alerts_factories import position, position_row, running_low, sold_out
+from tests.integration.alerts.test_receivers import Receivers
+from warehouse import alerts as store
+from warehouse import schema
+from warehouse.engines import postgres
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def migrated(database_url):
+    schema.upgrade(database_url, None)
+    return database_url
+
+
+@pytest.fixture
+def engine(migrated):
+    engine = postgres(migrated)
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE ops.outbox, core.alerts CASCADE"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def receivers(tmp_path):
+    running = Receivers(tmp_path / "inbox")
+    yield running
+    running.stop()
+
+
+def decide(engine, now, *rows, **recipient):
+    """One run of the alerts flow: what is, against what was; both stored together."""
+    episodes = [Episode.from_row(row) for row in store.open_episodes(engine).to_dicts()]
+    outcome = step(episodes, stock_alerts(position(*rows), now), now)
+    known = {"name": "Ada", "email": "ada@example.com", "phone": "+15551234567"} | recipient
+    planned = plan(outcome.transitions, Routes(recipients=(Recipient(**known),)), now)
+    store.apply(
+        engine, [t.as_dict() for t in outcome.transitions], [m.as_dict() for m in planned.messages], now
+    )
+    return planned
+
+
+def send(engine, senders, now):
+    claimed = store.claim_due(engine, now)
+    open_now = {
+        row["fingerprint"] for row in store.open_episodes(engine).to_dicts() if row["resolved_at"] is None
+    }
+    ended = {row["fingerprint"] for row in claimed} - open_now
+    results = deliver(claimed, senders, now, resolved=ended)
+    store.settle(engine, [result.as_dict() for result in results], now)
+    return sorted(result.state for result in results)
+
+
+def states(engine):
+    with engine.connect() as connection:
+        return dict(connection.execute(text("SELECT way, state FROM ops.outbox")).all())
+
+
+def test_an_episode_from_opening_to_the_all_clear(engine, receivers):
+    now, senders = datetime.now(UTC), receivers.senders()
+    decide(engine, now, sold_out(), all_clear=True)
+    assert send(engine, senders, now) == ["accepted", "delivered"]
+    decide(engine, now + timedelta(minutes=30), sold_out(), all_clear=True)
+    assert send(engine, senders, now + timedelta(minutes=30)) == []
+    for minutes in (60, 120):
+        decide(engine, now + timedelta(minutes=minutes), position_row(), all_clear=True)
+    assert send(engine, senders, now + timedelta(minutes=120)) == ["accepted"]
+    assert [entry.title.split("]")[0] for entry in receivers.of("email")] == ["[Critical", "[All clear"]
+    assert all(row["resolved_at"] for row in store.open_episodes(engine).to_dicts())
+
+
+def test_what_is_resolved_before_it_is_sent_is_cancelled(engine, receivers):
+    now = datetime.now(UTC)
+    decide(engine, now, sold_out())
+    for minutes in (60, 120):
+        decide(engine, now + timedelta(minutes=minutes), position_row())
+    assert send(engine, receivers.senders(), now + timedelta(minutes=120)) == ["cancelled", "cancelled"]
+    assert receivers.app.state.ledger.entries == []
+
+
+def test_the_same_decision_stored_twice_is_sent_once(engine, receivers):
+    now = datetime.now(UTC)
+    findings = stock_alerts(position(running_low()), now)
+    outcome = step([], findings, now)
+    routes = Routes(recipients=(Recipient(name="Ada", email="ada@example.com"),))
+    planned = plan(outcome.transitions, routes, now)
+    for _ in range(2):
+        store.apply(
+            engine, [t.as_dict() for t in outcome.transitions], [m.as_dict() for m in planned.messages], now
+        )
+    assert send(engine, receivers.senders(), now) == ["accepted"]
+
+
+def test_accepted_messages_are_followed_up(engine, receivers):
+    now, senders = datetime.now(UTC), receivers.senders()
+    receivers.app.state.sms_pace = timedelta(hours=1)
+    decide(engine, now, sold_out())
+    assert send(engine, senders, now) == ["accepted", "accepted"]
+    receivers.app.state.sms_pace = timedelta(0)
+    store.settle(engine, [result.as_dict() for result in follow_up(store.accepted(engine), senders)], now)
+    assert states(engine) == {"email": "accepted", "sms": "delivered"}
+
+
+def test_a_takeover_is_stored_and_sent(engine, receivers):
+    now, senders = datetime.now(UTC), receivers.senders()
+    decide(engine, now, running_low(), phone="+15005550004", ways={"warning": ["sms"]})
+    assert send(engine, senders, now) == ["undelivered"]
+    assert store.suppressed(engine) == {("sms", "+15005550004")}
+    assert send(engine, senders, now) == ["accepted"]
+    assert states(engine) == {"sms": "undelivered", "email": "accepted"}
+
+
+def test_killed_senders_lose_no_sms_and_send_none_twice(engine, migrated, receivers):
+    """SIGKILL while the provider has accepted and its answer is on the way; answers get lost besides."""
+    now, count = datetime.now(UTC), 40
+    rows = [sold_out(f"S{number:02}", name=f"Product {number}") for number in range(count)]
+    decide(engine, now, *rows, email=None, digest_over=1000)
+    chance = random.Random(12)
+    for _ in range(4 * count):
+        kind = chance.choice(["slow", "slow", "reset", "reset_before", "error", "throttle"])
+        receivers.faults.plan("twilio", kind, seconds=0.08)
+    kills, ahead = 0, 0
+    while kills < 40:
+        sender = subprocess.Popen(
+            [sys.executable, "-m", "tests.alerts_sender", migrated, receivers.url, str(ahead)],
+            stdout=subprocess.PIPE,
+        )
+        assert sender.stdout is not None
+        assert sender.stdout.readline() == b"ready\n"
+        if kills < 5:
+            time.sleep(chance.uniform(0.05, 0.5))
+        else:
+            receivers.faults.clear()
+            sender.wait(120)
+        if sender.poll() is None:
+            sender.send_signal(signal.SIGKILL)
+        sender.wait()
+        kills += 1
+        ahead += 1800  # past every claim and every wait
+        if set(states(engine).values()) <= {"accepted", "delivered"} and kills > 5:
+            break
+    told = [entry.text for entry in receivers.of("sms")]
+    assert len(told) == len(set(told)) == count
