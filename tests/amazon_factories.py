@@ -160,7 +160,11 @@ class Shop:
     def __init__(self, *orders: Order, listings: int = 0, market: Market = MARKET) -> None:
         self.markets = (market,)
         self.by_number = {order.number: order for order in orders}
-        self.listings = listings
+        self._products = [_product(number) for number in range(1, listings + 1)]
+        self._stock = [
+            Stock(p.number, p.sku, "MFN" if p.number % 2 else "FBA", 10, 2, 5, FETCHED)
+            for p in self._products
+        ]
 
     def orders_between(
         self,
@@ -187,30 +191,28 @@ class Shop:
         return [self.by_number[number] for number in numbers]
 
     def products(self, channel: str, now: datetime) -> Sequence[Product]:
-        return [
-            Product(
-                number=number,
-                sku=f"SKU-{number:05d}",
-                title=f"Thing {number}",
-                brand="Acme",
-                category="Home > Things",
-                cost=None,
-                price=Decimal("9.99"),
-                barcode=f"{number:013d}",
-                is_active=True,
-                updated_at=FETCHED - timedelta(days=1),
-            )
-            for number in range(1, self.listings + 1)
-        ]
+        return self._products
 
     def stock(self, channel: str, now: datetime) -> Sequence[Stock]:
-        return [
-            Stock(product.number, product.sku, "MFN" if product.number % 2 else "FBA", 10, 2, 5, FETCHED)
-            for product in self.products(channel, now)
-        ]
+        return self._stock
 
     def carts_between(self, channel: str, now: datetime, since: datetime, until: datetime) -> Sequence[Cart]:
         return []
+
+
+def _product(number: int) -> Product:
+    return Product(
+        number=number,
+        sku=f"SKU-{number:05d}",
+        title=f"Thing {number}",
+        brand="Acme",
+        category="Home > Things",
+        cost=None,
+        price=Decimal("9.99"),
+        barcode=f"{number:013d}",
+        is_active=True,
+        updated_at=FETCHED - timedelta(days=1),
+    )
 
 
 def sale(number: int, hours_ago: float = 24, **changes: Any) -> Order:
