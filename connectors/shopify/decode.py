@@ -60,6 +60,7 @@ class Book(Protocol[T_contra]):
 class Kind(Generic[T]):
     """How one resource's records are found and read."""
 
+    gid: str  # the type in its global id
     plural: tuple[str, ...]  # keys a list of them stands under
     singular: tuple[str, ...]
     shape: type[T]
@@ -126,15 +127,31 @@ def find(kind: Kind[T], body: bytes) -> list[Part]:
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
         return []
-    if _is_jsonl(text):
-        return [Part("jsonl", text)]
     try:
-        parts = list(_parts(kind, text))
+        found = [Part("jsonl", text)] if _is_jsonl(text) else list(_parts(kind, text))
+        parts = [part for part in found if _gid_type(part) in {kind.gid, None}]
     except msgspec.MsgspecError as error:
         raise ValueError(f"not readable as JSON: {error}") from error
     if not parts and not _is_empty(text):
         raise ValueError(f"holds no {kind.plural[0]}")
     return parts
+
+
+def _gid_type(part: Part) -> str | None:
+    """The type that the global id of the first record names; None without a record or a global id."""
+    if part.form == "jsonl":
+        first = next(
+            (line for line in part.raw.splitlines() if line.strip() and not _PARENT.search(line)), None
+        )
+    else:
+        first = next((raw for raw, _ in _records(part)), None)
+    if first is None:
+        return None
+    try:
+        gid = msgspec.json.decode(_objects.decode(first).get("id", msgspec.Raw(b"null")))
+    except msgspec.MsgspecError:
+        return None
+    return gid.split("/")[3] if isinstance(gid, str) and gid.startswith("gid://shopify/") else None
 
 
 def _is_jsonl(text: bytes) -> bool:

@@ -35,17 +35,10 @@ def payload(resource: str, body: bytes, context: Context) -> Normalized:
 
 
 def _kind_of(kinds: tuple[Kind[Any], ...], body: bytes) -> Kind[Any]:
-    for kind in kinds[1:]:
-        if f"gid://shopify/{_GID[kind.shape.__name__]}/".encode() in body[:200]:
-            return kind
-        if any(f'"{name}"'.encode() in body[:400] for name in (*kind.plural, *kind.singular)) and _holds(
-            kind, body
-        ):
-            return kind
-    return kinds[0]
-
-
-_GID = {"Variant": "ProductVariant", "Level": "InventoryLevel", "OrderReturns": "Order"}
+    """The first kind of which the body holds a record; the first of all when there is none."""
+    if len(kinds) == 1:
+        return kinds[0]
+    return next((kind for kind in kinds if _holds(kind, body)), kinds[0])
 
 
 def _holds(kind: Kind[Any], body: bytes) -> bool:

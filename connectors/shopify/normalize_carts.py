@@ -161,6 +161,7 @@ def _no_children(_: object, children: list[bytes]) -> None:
 
 
 CHECKOUTS: Kind[Checkout] = Kind(
+    gid="AbandonedCheckout",
     plural=("abandonedCheckouts", "checkouts"),
     singular=("abandonedCheckout", "checkout"),
     shape=Checkout,
@@ -169,6 +170,8 @@ CHECKOUTS: Kind[Checkout] = Kind(
     rest_shape=rest.RestCheckout,
 )
 ORDER_RETURNS: Kind[OrderReturns] = Kind(
-    plural=("orders",), singular=("order",), shape=OrderReturns, attach=_attach_returns
+    gid="Order", plural=("orders",), singular=("order",), shape=OrderReturns, attach=_attach_returns
 )
-RETURNS: Kind[Return] = Kind(plural=("returns",), singular=("return",), shape=Return, attach=_no_children)
+RETURNS: Kind[Return] = Kind(
+    gid="Return", plural=("returns",), singular=("return",), shape=Return, attach=_no_children
+)

@@ -184,6 +184,7 @@ def _no_children(_: object, children: list[bytes]) -> None:
 
 
 PRODUCTS: Kind[Product] = Kind(
+    gid="Product",
     plural=("products",),
     singular=("product",),
     shape=Product,
@@ -192,6 +193,7 @@ PRODUCTS: Kind[Product] = Kind(
     rest_shape=rest.RestProduct,
 )
 VARIANTS: Kind[Variant] = Kind(
+    gid="ProductVariant",
     plural=("productVariants", "variants"),
     singular=("productVariant", "variant"),
     shape=Variant,
@@ -200,6 +202,7 @@ VARIANTS: Kind[Variant] = Kind(
     rest_shape=rest.RestVariant,
 )
 ITEMS: Kind[InventoryItem] = Kind(
+    gid="InventoryItem",
     plural=("inventoryItems", "inventory_levels"),
     singular=("inventoryItem", "inventory_level"),
     shape=InventoryItem,
@@ -208,5 +211,9 @@ ITEMS: Kind[InventoryItem] = Kind(
     rest_shape=rest.RestLevel,
 )
 LEVELS: Kind[Level] = Kind(
-    plural=("inventoryLevels",), singular=("inventoryLevel",), shape=Level, attach=_no_children
+    gid="InventoryLevel",
+    plural=("inventoryLevels",),
+    singular=("inventoryLevel",),
+    shape=Level,
+    attach=_no_children,
 )

@@ -387,6 +387,7 @@ _refunds_decoder = msgspec.json.Decoder(list[Refund])
 _refunded_decoder = msgspec.json.Decoder(list[RefundLineItem])
 
 KIND: Kind[Order] = Kind(
+    gid="Order",
     plural=("orders",),
     singular=("order",),
     shape=Order,
