@@ -15,7 +15,7 @@ import msgspec
 from connectors.base import Context, Page
 from connectors.canonical import Normalized, Rejected
 from connectors.walmart.normalize_orders import frame
-from connectors.walmart.payload import Raw, blame, find, member, parse, refuse, within
+from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import (
     FulfilledStock,
     LegacyNode,
@@ -44,7 +44,7 @@ def inventory(page: Page, context: Context) -> Normalized:
     raws: list[Raw] | None = None
     try:
         found = _DECODER.decode(page.body).elements.inventories
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNUSUAL:
         rows.add_raw(records(page.body))
     else:
         for index, stock in enumerate(found):

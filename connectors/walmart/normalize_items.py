@@ -8,7 +8,7 @@ import msgspec
 from connectors.base import Context, Page
 from connectors.canonical import Normalized, Rejected
 from connectors.walmart.normalize_orders import frame
-from connectors.walmart.payload import Raw, blame, find, member, parse, refuse, within
+from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import Item, ItemPage, convert
 from connectors.walmart.values import FieldError, money, text
 
@@ -28,7 +28,7 @@ def products(page: Page, context: Context) -> Normalized:
     raws: list[Raw] | None = None
     try:
         found = _DECODER.decode(page.body).ItemResponse
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNUSUAL:
         rows.add_raw(records(page.body))
     else:
         for index, item in enumerate(found):

@@ -24,7 +24,7 @@ from connectors.base import Context, Page
 from connectors.canonical import SCHEMAS, Normalized, Rejected, from_columns
 from connectors.walmart.countries import alpha2
 from connectors.walmart.order_line import ZERO, LineSums, add_up
-from connectors.walmart.payload import Raw, blame, find, member, parse, refuse, within
+from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import Order, OrderLine, OrderPage, convert
 from connectors.walmart.values import FieldError, customer, micros, money, share, text
 
@@ -44,7 +44,7 @@ def orders(page: Page, context: Context) -> Normalized:
         found = _DECODER.decode(page.body).list.elements.order
         if not all(order.orderDate and order.orderLines for order in found):
             raise msgspec.ValidationError("a record in an unusual shape")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNUSUAL:
         raws = records(page.body)
         rows.add_raw(raws)
     else:

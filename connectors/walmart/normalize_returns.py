@@ -14,7 +14,7 @@ import msgspec
 from connectors.base import Context, Page
 from connectors.canonical import Normalized, Rejected
 from connectors.walmart.normalize_orders import frame
-from connectors.walmart.payload import Raw, blame, find, member, parse, refuse, within
+from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import CurrencyAmount, ReturnLine, ReturnOrder, ReturnPage, convert
 from connectors.walmart.values import FieldError, count, micros, money, text
 
@@ -36,7 +36,7 @@ def returns(page: Page, context: Context) -> Normalized:
         found = _DECODER.decode(page.body).returnOrders
         if not all(order.returnOrderLines for order in found):
             raise msgspec.ValidationError("a record in an unusual shape")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNUSUAL:
         rows.add_raw(records(page.body))
     else:
         for index, order in enumerate(found):

@@ -18,6 +18,9 @@ from connectors.walmart.shapes import fold
 _RAW_LIMIT = 20_000  # characters of a refused record that are kept
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
+# What a typed decoder says to a page in another shape than documented: it is then read record by record.
+UNUSUAL = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 Raw = dict[str, Any]
 
 
@@ -31,13 +34,13 @@ def parse(body: bytes, where: str) -> Any:
         return parse_xml(stripped, where)
     try:
         return _DECODER.decode(stripped)
-    except msgspec.DecodeError as first:
+    except UNUSUAL as first:
         try:
-            # The standard parser accepts what msgspec refuses as a whole (lone surrogates, NaN): the record
-            # that carries it is then refused alone.
-            return json.loads(stripped, parse_float=Decimal, parse_constant=Decimal)
+            # The standard parser accepts what msgspec refuses as a whole (lone surrogates, NaN), and damaged bytes
+            # are marked: the record that carries them is then refused alone, if they matter.
+            return json.loads(stripped.decode(errors="replace"), parse_float=Decimal, parse_constant=Decimal)
         except (ValueError, RecursionError):
-            raise ProtocolError(f"{where}: the answer is neither JSON nor XML: {first}") from None
+            raise ProtocolError(f"{where}: the answer is neither JSON nor XML: {str(first)[:120]}") from None
 
 
 def parse_xml(body: bytes, where: str) -> Any:

@@ -356,4 +356,7 @@ def _fit_plain(value: Any, hint: Any) -> Any:
 
 def convert(value: Any, shape: type[msgspec.Struct]) -> Any:
     """One loosely shaped record as `shape`. Raises msgspec.ValidationError, which names the field."""
-    return msgspec.convert(fit(value, shape), type=shape, strict=False)
+    try:
+        return msgspec.convert(fit(value, shape), type=shape, strict=False)
+    except (UnicodeEncodeError, RecursionError, OverflowError) as error:
+        raise msgspec.ValidationError(f"not readable: {type(error).__name__}") from None

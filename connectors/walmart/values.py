@@ -99,6 +99,8 @@ def text(value: str | int | None, field: str = "text") -> str | None:
             kept.encode()
         except UnicodeEncodeError:
             raise FieldError(field, "not valid Unicode: half of a surrogate pair") from None
+        if "\ufffd" in kept and field.endswith("sku"):
+            raise FieldError(field, "damaged on the way: bytes that are no UTF-8")
     return kept or None
 
 
