@@ -114,6 +114,6 @@ def prefect_service(home: Path, port: int, *, environment: Mapping[str, str] | N
         env={**prefect_environment(home), **(environment or {})},
         ready=ready,
         log=home / "logs" / "prefect.log",
-        patience_seconds=180.0,  # a new database is migrated first
+        patience_seconds=300.0,  # a new database is migrated first: 10 s, ten times that on a busy machine
         grace_seconds=15.0,
     )
