@@ -247,11 +247,10 @@ def _with_seq(frame: pl.DataFrame, name: str, page: int, parent: pl.DataFrame | 
         own_keys = [keys[0], tables.PARENTS[name][1]]
         twice = parent.filter(pl.struct(parent_keys).is_duplicated()).select(parent_keys).unique()
         if not twice.is_empty():
-            repeated = pl.struct(own_keys).is_in(
-                twice.select(pl.struct(parent_keys).alias("k"))["k"].implode()
-            )
-            version = pl.int_range(pl.len()).over(keys)
-            numbered = frame.with_columns(seq=pl.when(repeated).then(version).otherwise(0))
+            marks = twice.rename(dict(zip(parent_keys, own_keys, strict=True))).with_columns(is_twice=True)
+            marked = frame.join(marks, on=own_keys, how="left", maintain_order="left", nulls_equal=True)
+            version = pl.when("is_twice").then(pl.int_range(pl.len()).over(keys)).otherwise(0)
+            numbered = marked.with_columns(seq=version).drop("is_twice")
             return numbered.with_columns(seq=base + pl.col("seq").cum_max().over(own_keys))
     return frame.with_columns(seq=pl.lit(base, pl.Int64))
 
