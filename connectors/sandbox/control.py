@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from connectors.sandbox import truth
 from connectors.sandbox.faults import Fault
+from connectors.sandbox.replay import ReplayWorld
 from connectors.sandbox.state import SandboxState
 
 
@@ -76,8 +77,21 @@ def control_routes(state: SandboxState) -> list[BaseRoute]:
         summary = await run_in_threadpool(truth.summary, state.world, state.now(), channels or None)
         return JSONResponse(summary)
 
+    async def replay(_: Request) -> Response:
+        world = state.world
+        if not isinstance(world, ReplayWorld):
+            return JSONResponse({"error": "this world is invented, not replayed from files"}, status_code=404)
+        return JSONResponse(
+            {
+                "first": _text(world.first_instant),
+                "last": _text(world.last_instant),
+                "lines": json.loads(world.accounted.write_json()),
+            }
+        )
+
     return [
         Route("/health", health),
+        Route("/replay", replay),
         Route("/clock", clock, methods=["GET", "POST"]),
         Route("/faults", faults, methods=["GET", "POST", "DELETE"]),
         Route("/requests", requests, methods=["GET", "DELETE"]),

@@ -1,0 +1,189 @@
+"""Commands that work on files alone: no database, no Prefect, nothing to start."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Input = Annotated[Path, typer.Option("--input", help="CSV or parquet", exists=True, dir_okay=False)]
+Output = Annotated[Path, typer.Option("--output", help="CSV or parquet", dir_okay=False)]
+Platform = Annotated[str, typer.Option("--platform", help="amazon, shopify or walmart")]
+Resource = Annotated[str, typer.Option("--resource", help="orders, products, inventory, returns or carts")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+Horizon = Annotated[int, typer.Option("--horizon", min=1, max=366, help="days ahead")]
+
+forecast = typer.Typer(help="Daily units ahead with 80 % and 95 % bounds, from a file.", no_args_is_help=True)
+risk = typer.Typer(help="The probability that each item runs out, from a file.", invoke_without_command=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands to `app`."""
+    app.command()(normalize)
+    app.add_typer(forecast, name="forecast")
+    app.command()(anomalies)
+    app.add_typer(risk, name="risk")
+
+
+def normalize(
+    platform: Platform,
+    resource: Resource,
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False)],
+) -> None:
+    """Show what the normalizers make of stored API answers, as one JSON object."""
+    from connectors.stored import normalize_files
+
+    json.dump(normalize_files(platform, resource, paths), sys.stdout, ensure_ascii=False, indent=2)
+    print()
+
+
+@forecast.command()
+def run(
+    input: Input,
+    output: Output,
+    horizon: Horizon = 28,
+    effort: Annotated[str, typer.Option(help="quick or full")] = "full",
+    members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast every series of --input and write series_id,date,model,yhat,lo80,hi80,lo95,hi95."""
+    from models import files as model_files
+    from models import forecast as forecasting
+
+    series = model_files.read_series(input)
+    with _progress() as show:
+        result = forecasting.run(series, horizon, settings=_settings(effort, members, workers), progress=show)
+    model_files.write_forecast(result.frame, output)
+    _say(as_json, f"{_count(series)} series x {horizon} days -> {output}", result.notes, output=str(output))
+
+
+@forecast.command()
+def backtest(
+    input: Input,
+    output: Output,
+    horizon: Horizon = 28,
+    folds: Annotated[int, typer.Option(min=1, max=26, help="rolling origins, `horizon` days apart")] = 2,
+    effort: Annotated[str, typer.Option(help="quick or full")] = "full",
+    members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast from past days as if the rest were unknown, and write the forecasts beside what came."""
+    from models import files as model_files
+    from models import forecast as forecasting
+
+    series = model_files.read_series(input)
+    with _progress() as show:
+        result = forecasting.backtest(
+            series, horizon, folds, settings=_settings(effort, members, workers), progress=show
+        )
+    model_files.write_forecast(result.frame, output)
+    if not as_json:
+        print(_table(result.scores))
+    _say(
+        as_json,
+        f"{_count(series)} series, {folds} origins x {horizon} days -> {output}",
+        result.notes,
+        output=str(output),
+        scores=result.scores.to_dicts(),
+    )
+
+
+def anomalies(input: Input, output: Output, as_json: AsJson = False) -> None:
+    """Mark what does not fit: timestamp,value in; expected, score and is_anomaly beside it out."""
+    from models import anomaly
+    from models import files as model_files
+
+    found = anomaly.detect(model_files.read_measurements(input))
+    model_files.write_table(found, output)
+    count = int(found["is_anomaly"].sum())
+    _say(
+        as_json,
+        f"{count} anomalies in {found.height} rows -> {output}",
+        (),
+        anomalies=count,
+        rows=found.height,
+    )
+
+
+@risk.callback()
+def score(
+    context: typer.Context,
+    input: Annotated[Path | None, typer.Option("--input", exists=True, dir_okay=False)] = None,
+    output: Annotated[Path | None, typer.Option("--output", dir_okay=False)] = None,
+    model: Annotated[Path | None, typer.Option("--model", help="a file made by `wharf risk train`")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score --input (one row per item) and write item_id,probability,risk to --output."""
+    if context.invoked_subcommand:
+        return
+    if input is None or output is None:
+        raise typer.BadParameter("both --input and --output are needed")
+    from models import files as model_files
+    from models import risk as risk_model
+
+    scored = risk_model.score(model_files.read_items(input), model=model)
+    model_files.write_table(scored, output)
+    high = int((scored["risk"] == "high").sum())
+    _say(
+        as_json, f"{scored.height} items, {high} at high risk -> {output}", (), items=scored.height, high=high
+    )
+
+
+@risk.command()
+def train(
+    input: Input,
+    model: Annotated[Path | None, typer.Option("--model", help="where to keep it")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit on rows that carry a `stockout` column of 0 and 1."""
+    from models import files as model_files
+    from models import risk as risk_model
+
+    report = risk_model.train(model_files.read_items(input), model=model)
+    _say(as_json, report.summary(), (), **report.figures())
+
+
+def _settings(effort: str, members: str | None, workers: int) -> Any:
+    from models.forecast import ForecastSettings
+
+    if effort not in {"quick", "full"}:
+        raise typer.BadParameter("--effort is quick or full")
+    chosen = {"members": tuple(part.strip() for part in members.split(","))} if members else {}
+    return ForecastSettings(effort=effort, workers=workers, **chosen)
+
+
+def _progress() -> Any:
+    from deployments.progress import steps
+
+    return steps()
+
+
+def _count(series: Any) -> int:
+    return int(series["series_id"].n_unique())
+
+
+def _table(frame: Any) -> str:
+    import polars as pl
+
+    shown = frame.with_columns(pl.selectors.float().round(3))
+    with pl.Config(
+        tbl_rows=60,
+        tbl_cols=20,
+        tbl_width_chars=170,
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+    ):
+        return str(shown)
+
+
+def _say(as_json: bool, line: str, notes: Any, **figures: Any) -> None:
+    """One line for a person, or one JSON object for a program."""
+    if as_json:
+        print(json.dumps({**figures, "notes": list(notes)}, default=str))
+        return
+    print(line)
+    for note in notes:
+        print(f"  note: {note}")

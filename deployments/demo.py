@@ -1,0 +1,134 @@
+"""`wharf demo`: the whole journey once, shown step by step, with nothing left running."""
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deployments.sandbox_accounts import Sandbox
+
+PACE = 2000.0  # the sandbox's limits and queues run this many times faster than the real ones
+HISTORY_DAYS = 720  # of the generated merchant: what Amazon would still give
+
+
+def run(data: Sequence[Path], mapping: Path | None, output: Path) -> None:
+    """Starts everything, runs the flows, prints what they did. Raises when any step failed."""
+    from rich.console import Console
+
+    console = Console(highlight=False, width=110 if not sys.stdout.isatty() else None)
+    started = time.monotonic()
+    with stack(data, mapping, output, console) as sandbox:
+        from deployments import demo_steps  # only now: the flows read their settings at import of Prefect
+
+        demo_steps.run(sandbox, console, output, replay=bool(data))
+    console.print(f"\nAll of it took {time.monotonic() - started:.0f} s; nothing is left running.")
+
+
+@contextlib.contextmanager
+def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any) -> Iterator[Sandbox]:
+    """The local services for a demo, and the environment that points the flows at them."""
+    from deployments.local.stack import data_services, free_port, prefect_service, python_service, supervise
+    from deployments.secret_key import ensure_secret_key
+    from flows.settings import WharfSettings
+
+    settings = WharfSettings()
+    home = settings.home.absolute() / ("demo-data" if data else "demo")
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    ports = {name: free_port() for name in ("sandbox", "prefect", "inbox")}
+    world = ["--pace", str(PACE)]
+    if data:
+        world += ["--replay", *(str(path.absolute()) for path in data)]
+        if mapping:
+            world += ["--mapping", str(mapping.absolute())]
+    else:
+        world += ["--today", sandbox_day(home), "--days", str(HISTORY_DAYS)]
+    sandbox = Sandbox(f"http://127.0.0.1:{ports['sandbox']}")
+    inbox_url = f"http://127.0.0.1:{ports['inbox']}"
+    with contextlib.ExitStack() as cleanup:
+        console.print(
+            "[bold]Starting[/] PostgreSQL, ClickHouse, Prefect, three sandbox marketplaces, a message inbox"
+        )
+        services = [
+            python_service(
+                "sandbox",
+                "connectors.sandbox.app",
+                ["--port", str(ports["sandbox"]), *world],
+                home=home,
+                ready=sandbox.is_ready,
+                patience_seconds=120,
+            ),
+            python_service(
+                "inbox",
+                "alerts.receivers.app",
+                ["--port", str(ports["inbox"]), "--inbox", str(output.absolute() / "messages")],
+                home=home,
+                url=f"{inbox_url}/_inbox",
+            ),
+            prefect_service(home, ports["prefect"]),
+        ]
+        cleanup.enter_context(supervise(services))
+        databases = cleanup.enter_context(
+            data_services(
+                home,
+                **settings.own_databases,
+            )
+        )
+        os.environ.update(
+            {
+                **sandbox.environment(PACE),
+                **inbox_environment(inbox_url),
+                "DATABASE_URL": databases.database_url,
+                "CLICKHOUSE_URL": databases.clickhouse_url,
+                "WHARF_HOME": str(home),
+                "WHARF_SECRET_KEY": ensure_secret_key(home),
+                "PREFECT_API_URL": f"http://127.0.0.1:{ports['prefect']}/api",
+                **prefect_client_environment(home),
+            }
+        )
+        from warehouse import schema
+
+        schema.upgrade(databases.database_url, databases.clickhouse_url)
+        yield sandbox
+        sandbox.close()
+
+
+def inbox_environment(url: str) -> dict[str, str]:
+    """Settings under which the alert senders reach the local receivers."""
+    return {
+        "SENDGRID_API_KEY": "SG.local",
+        "SENDGRID_API_URL": url,
+        "FROM_EMAIL": "wharf@example.com",
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TWILIO_AUTH_TOKEN": "local",
+        "TWILIO_FROM": "+15005550006",
+        "TWILIO_API_URL": url,
+        "SLACK_WEBHOOK_URL": f"{url}/services/T000/B000/local",
+        "WHARF_ALERT_EMAIL": "merchant@example.com",
+        "WHARF_ALERT_PHONE": "+14155550123",
+    }
+
+
+def prefect_client_environment(home: Path) -> dict[str, str]:
+    """How flows of this process talk to the server: all of it to the UI, only errors to the terminal."""
+    return {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,warehouse,models,alerts,flows",
+        "DO_NOT_TRACK": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+
+def sandbox_day(home: Path) -> str:
+    """The day the generated merchant's history leads up to; kept, so that a second demo goes on from the first."""
+    kept = home / "world-day"
+    if not kept.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        kept.write_text(datetime.now(UTC).date().isoformat())
+    return kept.read_text().strip()

@@ -1,0 +1,70 @@
+"""Opens what a flow works with: the two databases and the seller accounts, from the settings.
+
+Flows exchange names; each task asks here for what a name stands for, in its own process.
+"""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Engine
+
+from connectors.base import Account
+from connectors.errors import ConfigurationError, ConnectorError
+from flows.settings import WharfSettings
+
+
+@cache
+def settings() -> WharfSettings:
+    """The platform's settings, read once a process."""
+    return WharfSettings()
+
+
+@cache
+def postgres() -> Engine:
+    """The warehouse's PostgreSQL, with a schema this code can write to."""
+    from warehouse import engines
+
+    url = settings().database_url
+    if url is None:
+        raise ConfigurationError(
+            "DATABASE_URL is not set; run through `wharf …`, which starts the embedded one, or set it"
+        )
+    return engines.postgres(url.get_secret_value())
+
+
+def clickhouse() -> Any:
+    """A client of the analysts' ClickHouse; close it after use."""
+    from warehouse import engines
+
+    url = settings().clickhouse_url
+    if url is None:
+        raise ConfigurationError(
+            "CLICKHOUSE_URL is not set; run through `wharf …`, which starts the embedded one, or set it"
+        )
+    return engines.clickhouse(url.get_secret_value())
+
+
+@cache
+def accounts() -> dict[str, Account]:
+    """Every configured seller account by name."""
+    from connectors.settings import accounts as configured
+
+    return {account.name: account for account in configured()}
+
+
+def account(name: str) -> Account:
+    """The account called `name`. Raises ConnectorError that lists the ones there are."""
+    known = accounts()
+    if name not in known:
+        raise ConnectorError(
+            f"there is no account {name!r}; configured: {', '.join(sorted(known)) or 'none'}"
+        )
+    return known[name]
+
+
+def forget() -> None:
+    """Reads settings anew next time; for a process whose environment has changed."""
+    if postgres.cache_info().currsize:
+        postgres().dispose()
+    for cached in (settings, postgres, accounts):
+        cached.cache_clear()

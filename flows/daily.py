@@ -1,0 +1,48 @@
+"""The journey of a day, top to bottom: start reading here.
+
+connector → normalize → staging → merge → rollup → forecast → alert
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.alerting import stock_alerts
+from flows.forecast import forecast
+from flows.rollup import roll_up
+from flows.sync import finish, sync
+from models.base import Effort
+
+
+@flow(name="daily", flow_run_name="daily-{effort}")
+def daily(accounts: Sequence[str] = (), until: datetime | None = None, effort: Effort = "full") -> State[Any]:
+    """Everything once: pull, roll up, forecast, alert. A failed account does not stop the others' day."""
+    until = until or datetime.now(UTC)
+    pulled = sync(["all"], accounts, until=until, return_state=True)  # marketplaces → core
+    rolled = roll_up(return_state=True)  # core → ClickHouse
+    foreseen = forecast(until.date(), effort=effort, return_state=True)  # history → forecasts, reorder points
+    told = stock_alerts(until, return_state=True)  # stock and forecasts → messages
+    return finish(pulled, rolled, foreseen, told)
+
+
+@flow(name="sync-orders", flow_run_name="sync-orders")
+def sync_orders(accounts: Sequence[str] = ()) -> State[Any]:
+    """What sold since the last time, and its days in ClickHouse."""
+    return finish(
+        sync(["orders", "returns", "carts"], accounts, return_state=True), roll_up(return_state=True)
+    )
+
+
+@flow(name="sync-inventory", flow_run_name="sync-inventory")
+def sync_inventory(accounts: Sequence[str] = ()) -> State[Any]:
+    """What is in stock now, and what a merchant has to hear about it."""
+    return finish(sync(["inventory"], accounts, return_state=True), stock_alerts(return_state=True))
+
+
+@flow(name="sync-products", flow_run_name="sync-products")
+def sync_products(accounts: Sequence[str] = ()) -> State[Any]:
+    """What is listed where, at which price."""
+    return finish(sync(["products"], accounts, return_state=True))

@@ -1,0 +1,208 @@
+"""One resource of one account: window → pages → staging → merge, under a lease, in one transaction.
+
+Nothing here decides correctness: the watermark moves in the transaction that writes the rows, and a run
+that lost its lease cannot write. Prefect retries what may pass and shows what happened.
+"""
+
+import logging
+import os
+import socket
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from prefect import runtime, task
+from prefect.cache_policies import NO_CACHE
+
+from connectors import extract, registry
+from connectors.base import Account, Resource, Window
+from connectors.client import ChannelClient
+from connectors.errors import ConnectorError, DeferredError
+from flows import connections
+from flows.retry import DELAYS, RETRIES, is_transient
+from warehouse import channels, leases, load, merge, runs, watermarks
+from warehouse.batch import Run
+from warehouse.budget import PostgresBudget
+from warehouse.leases import Lease
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["sync", "backfill"]
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What one run read and wrote. Rows count every table of the resource."""
+
+    account: str
+    resource: str
+    since: datetime | None
+    until: datetime
+    outcome: Literal["done", "deferred"] = "done"
+    message: str = ""
+    pages: int = 0
+    records: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    dirty_days: int = 0
+    requests: int = 0
+    waited_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def row(self) -> dict[str, Any]:
+        """One line of the run's artifact."""
+        shown = asdict(self)
+        shown["since"] = f"{self.since:%Y-%m-%d %H:%M}" if self.since else "the beginning"
+        shown["until"] = f"{self.until:%Y-%m-%d %H:%M}"
+        shown["waited_seconds"] = round(self.waited_seconds, 1)
+        shown["notes"] = "; ".join(self.notes)
+        return shown
+
+
+@task(
+    name="ingest",
+    task_run_name="ingest-{account}-{resource}",
+    retries=RETRIES,
+    retry_delay_seconds=DELAYS,
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def ingest(
+    account: str, resource: str, until: datetime, since: datetime | None = None, kind: Kind = "sync"
+) -> Ingested:
+    """Read, stage and merge what changed before `until`; the frames stay in here, only counts go on."""
+    seller = connections.account(account)
+    return read_and_merge(seller, registry.resources_of(seller.platform)[resource], until, since, kind)
+
+
+def read_and_merge(
+    account: Account, resource: Resource, until: datetime, since: datetime | None, kind: Kind
+) -> Ingested:
+    """The ingest without Prefect.
+
+    `since` None continues from the watermark. A run whose rate budget is spent comes back as "deferred":
+    what it read is dropped, the watermark stays. Raises ConnectorError or a database error otherwise.
+    """
+    engine = connections.postgres()
+    channels.ensure(engine, account.name, account.channels)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    with leases.hold(engine, account.name, resource.name, owner) as lease:
+        window = _window(account, resource, until, since)
+        run = runs.start(
+            engine,
+            kind,
+            account=account.name,
+            resource=resource.name,
+            window=window,
+            flow_run_id=runtime.flow_run.id,
+        )
+        try:
+            result = _read_and_merge(account, resource, window, run, lease, advance=kind == "sync")
+        except DeferredError as deferred:
+            runs.finish(engine, run, "deferred", message=str(deferred))
+            return Ingested(
+                account.name,
+                resource.name,
+                window.since,
+                window.until,
+                outcome="deferred",
+                message=str(deferred),
+            )
+        except BaseException as error:
+            runs.finish(engine, run, "failed", message=f"{type(error).__name__}: {error}")
+            raise
+        runs.finish(
+            engine, run, "degraded" if result.refused else "done", message="; ".join(result.notes) or None
+        )
+        return result
+
+
+def _window(account: Account, resource: Resource, until: datetime, since: datetime | None) -> Window:
+    """The span to read: from the watermark, less the look-back, to `until`, less what is not visible yet."""
+    end = until - resource.delay
+    if resource.kind == "snapshot":
+        return Window(None, end)
+    if since is not None:
+        return Window(since, end)
+    days = timedelta(days=connections.settings().first_load_days)
+    span = watermarks.next_window(
+        connections.postgres(),
+        account.name,
+        resource.name,
+        until=end,
+        lookback=resource.lookback,
+        earliest=end - min(days, resource.retention or days),
+    )
+    return Window(span.since, span.until)
+
+
+def _read_and_merge(
+    account: Account, resource: Resource, window: Window, run: Run, lease: Lease, *, advance: bool
+) -> Ingested:
+    """Read the window and merge it. An answer that would empty a channel's stock is read a second time."""
+    engine = connections.postgres()
+    with closing(registry.open_client(account, budget=PostgresBudget(engine))) as client:
+        for confirmed in (False, True):
+            tally = extract.Tally()
+            with load.Staging(
+                engine, f"r{run.id}_{int(confirmed)}", account=account.name, resource=resource.name
+            ) as staging:
+                _stage(client, resource, window, staging, tally)
+                merged = merge.commit(
+                    engine,
+                    staging,
+                    run=run,
+                    lease=lease,
+                    window=Window(window.since, tally.watermark or window.until),
+                    advance_watermark=advance,
+                    snapshot=resource.kind == "snapshot",
+                    confirmed=confirmed,
+                    notes=tally.notes,
+                )
+            if not merged.held:
+                break
+            log.warning(
+                "%s: an answer without stock; reading it again before it is believed", ", ".join(merged.held)
+            )
+        return Ingested(
+            account=account.name,
+            resource=resource.name,
+            since=window.since,
+            until=window.until,
+            pages=tally.pages,
+            records=tally.records,
+            inserted=merged.inserted,
+            updated=merged.updated,
+            unchanged=merged.unchanged,
+            refused=merged.quarantined,
+            dirty_days=merged.dirty_days,
+            requests=client.requests,
+            waited_seconds=client.waited,
+            notes=tuple(tally.notes),
+        )
+
+
+def _stage(
+    client: ChannelClient, resource: Resource, window: Window, staging: load.Staging, tally: extract.Tally
+) -> None:
+    """Every page of the window into staging tables. Raises ConnectorError when the source gave fewer records
+    than it announced: a green run that dropped a slice is the commonest silent loss there is."""
+    batches = extract.fetch(
+        client,
+        resource,
+        window,
+        key=connections.settings().pseudonym_key,
+        fetched_at=datetime.now(UTC),
+        tally=tally,
+    )
+    for batch in batches:
+        staging.add(batch.frames, batch.rejected)
+    if tally.expected is not None and tally.records < tally.expected:
+        raise ConnectorError(
+            f"{client.account.name} {resource.name}: the source announced {tally.expected} records and gave "
+            f"{tally.records}; nothing was written and the window will be read again"
+        )

@@ -1,0 +1,53 @@
+"""What a run shows a person in the Prefect UI: tables, pictures, lineage."""
+
+import base64
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.assets import Asset
+
+# The tables of the journey, as assets: the open-source server shows them as events in its feed.
+STAGING = Asset(key="postgres://wharf/staging")
+CORE = Asset(key="postgres://wharf/core")
+ROLLUPS = Asset(key="clickhouse://wharf/analytics")
+FORECASTS = Asset(key="postgres://wharf/core/forecasts")
+ALERTS = Asset(key="postgres://wharf/core/alerts")
+
+LINEAGE = (
+    "`marketplace API` → `staging.*` → `core.orders, order_items, refunds, inventory` → "
+    "`core.sales_events` → `analytics.daily_sales_summary` → `core.forecasts` → `core.alerts`"
+)
+
+
+def table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """A table artifact; `key` keeps its history from run to run."""
+    create_table_artifact(
+        key=slug(key), table=[dict(row) for row in rows] or [{"": "nothing"}], description=description
+    )
+
+
+def page(key: str, markdown: str, description: str) -> None:
+    """A markdown artifact."""
+    create_markdown_artifact(key=slug(key), markdown=markdown, description=description)
+
+
+def picture(png: bytes, caption: str) -> str:
+    """A PNG inside a markdown page; nothing is kept outside Prefect's database."""
+    return f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})"
+
+
+def bullet_list(lines: Iterable[str]) -> str:
+    """Markdown bullets; marketplace text is made inert."""
+    return "\n".join(f"- {inert(line)}" for line in lines)
+
+
+def inert(text: str) -> str:
+    """`text` without the characters markdown and HTML act upon."""
+    return re.sub(r"([\\`*_{}\[\]<>|#!])", r"\\\1", text)
+
+
+def slug(key: str) -> str:
+    """A Prefect artifact key: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")

@@ -1,0 +1,72 @@
+"""What the platform itself needs to know; channels and alert providers have settings of their own."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TypedDict
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from connectors.errors import ConfigurationError
+
+
+class OwnDatabases(TypedDict):
+    """Addresses of databases that are not embedded."""
+
+    database_url: str | None
+    clickhouse_url: str | None
+
+
+class WharfSettings(BaseSettings):
+    """Reads DATABASE_URL, CLICKHOUSE_URL, WHARF_HOME and so on from the environment or `.env`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    clickhouse_url: SecretStr | None = Field(default=None, validation_alias="CLICKHOUSE_URL")
+    prefect_api_url: str | None = Field(default=None, validation_alias="PREFECT_API_URL")
+    home: Path = Field(default=Path(".wharf"), validation_alias="WHARF_HOME")
+    secret_key: SecretStr | None = Field(default=None, validation_alias="WHARF_SECRET_KEY")
+    timezone: str = Field(default="UTC", validation_alias="WHARF_TIMEZONE")
+    currency: str = Field(default="USD", validation_alias="WHARF_CURRENCY", pattern="^[A-Z]{3}$")
+    lead_time_days: int = Field(default=14, ge=0, le=365, validation_alias="WHARF_LEAD_TIME_DAYS")
+    review_days: int = Field(default=7, ge=1, le=90, validation_alias="WHARF_REVIEW_DAYS")
+    service_level: float = Field(default=0.95, gt=0.5, lt=1, validation_alias="WHARF_SERVICE_LEVEL")
+    forecast_days: int = Field(default=90, ge=1, le=180, validation_alias="WHARF_FORECAST_DAYS")
+    first_load_days: int = Field(default=730, ge=1, validation_alias="WHARF_FIRST_LOAD_DAYS")
+    workers: int = Field(default=2, ge=1, le=64, validation_alias="WHARF_WORKERS")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f"WHARF_TIMEZONE={value!r} is no time zone; use a name such as Europe/Berlin"
+            ) from error
+        return value
+
+    @property
+    def own_databases(self) -> "OwnDatabases":
+        """The user's own servers; None: the embedded one."""
+        urls = (url.get_secret_value() if url else None for url in (self.database_url, self.clickhouse_url))
+        database_url, clickhouse_url = urls
+        return {"database_url": database_url, "clickhouse_url": clickhouse_url}
+
+    @cached_property
+    def pseudonym_key(self) -> bytes:
+        """The key customer references are turned into pseudonyms with.
+
+        Raises ConfigurationError when there is none: a guessable pseudonym would be personal data.
+        """
+        if self.secret_key is None:
+            raise ConfigurationError(
+                "WHARF_SECRET_KEY is not set; `wharf up` makes one in WHARF_HOME, or set your own"
+            )
+        return self.secret_key.get_secret_value().encode()
+
+
+class WorkFailedError(Exception):
+    """A flow ended as failed; the text is its own message. Commands end with status 1."""

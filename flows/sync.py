@@ -1,0 +1,122 @@
+"""Pull what changed in every account: one task per account and resource, each failing alone.
+
+After orders the changed days are rolled up; after inventory the stock alerts are looked at.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow, get_run_logger, tags
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from connectors import registry
+from flows import connections, report
+from flows.ingest import Ingested, ingest
+
+# Products first, so that an order's lines find their product; money that comes back last.
+ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts")
+
+
+@flow(name="sync", flow_run_name="sync-{resources}", task_runner=ThreadPoolTaskRunner(max_workers=3))  # type: ignore[arg-type]
+def sync(
+    resources: Sequence[str] = ("all",),
+    accounts: Sequence[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> State[Any]:
+    """Read changes of `resources` ("orders", "inventory", "products", "returns", "carts" or "all") up to `until`.
+
+    `accounts` empty means all that are configured. Ends as Failed when any account failed; what the others
+    brought is in the warehouse all the same.
+    """
+    until = until or datetime.now(UTC)
+    log = get_run_logger()
+    names = list(accounts) or sorted(connections.accounts())
+    if not names:
+        return Completed(name="NothingToDo", message="no account is configured; see .env.example")
+    futures = {}
+    # By resource first: the accounts then run side by side, each seldom in two places at once.
+    for resource in ORDER:
+        for name in names:
+            if resource in chosen(resources, connections.account(name).platform):
+                with tags(f"account:{name}", f"resource:{resource}"):
+                    futures[name, resource] = ingest.submit(name, resource, until, since)
+    done: list[Ingested] = []
+    failures: list[str] = []
+    for (name, resource), future in futures.items():
+        try:
+            result = future.result()
+        except Exception as error:  # noqa: BLE001 one account's failure is reported, the rest goes on
+            failures.append(f"{name} {resource}: {error}")
+            log.error("%s %s: %s", name, resource, error)  # noqa: TRY400 the task's own log has the traceback
+        else:
+            done.append(result)
+            _log(log, result)
+    key = f"sync-{'-'.join(resources)}"
+    report.table(key, [result.row() for result in done], "What was read and written, by account and resource")
+    if failures:
+        report.page(f"{key}-failures", report.bullet_list(failures), "What failed and why")
+        return Failed(message="; ".join(failures), data=done)
+    return _completed(done)
+
+
+def chosen(resources: Sequence[str], platform: str) -> list[str]:
+    """The platform's resources among `resources`, in the order they are read.
+
+    Refunds of a channel that tells them apart from its orders are part of "orders".
+    """
+    wanted = set(resources)
+    if "all" in wanted:
+        wanted = set(ORDER)
+    if "orders" in wanted:
+        wanted.add("refunds")
+    return [name for name in ORDER if name in wanted and name in registry.resources_of(platform)]
+
+
+def _completed(done: list[Ingested]) -> State[Any]:
+    refused = sum(result.refused for result in done)
+    deferred = [result.message for result in done if result.outcome == "deferred"]
+    if deferred:
+        return Completed(name="Deferred", message="; ".join(deferred), data=done)
+    if refused:
+        return Completed(
+            name="CompletedWithRefused",
+            message=f"{refused} records were refused and kept: wharf quarantine list",
+            data=done,
+        )
+    rows = sum(result.inserted + result.updated for result in done)
+    return Completed(
+        message=f"{rows} rows written from {sum(result.records for result in done)} records", data=done
+    )
+
+
+def _log(log: Any, result: Ingested) -> None:
+    log.info(
+        "%s %s: %s records in %s pages, %s inserted, %s updated, %s unchanged, %s refused, %s requests, waited %.1f s",
+        result.account,
+        result.resource,
+        result.records,
+        result.pages,
+        result.inserted,
+        result.updated,
+        result.unchanged,
+        result.refused,
+        result.requests,
+        result.waited_seconds,
+    )
+    for note in result.notes:
+        log.warning("%s %s: %s", result.account, result.resource, note)
+
+
+def finish(*states: State[Any]) -> State[Any]:
+    """One state for several steps: the first that failed, else the first that has something to say."""
+    for state in states:
+        if not state.is_completed():
+            return Failed(message=state.message)
+    told = [state for state in states if state.name not in {"Completed", "NothingToDo"}]
+    if told:
+        return Completed(name=told[0].name, message=told[0].message)
+    return Completed(message="; ".join(state.message for state in states if state.message))
