@@ -84,7 +84,7 @@ def promotions(data: Path, limit: int, seed: int) -> pl.DataFrame:
         week = 1 + 0.25 * rng.standard_normal(7)
         level = rng.lognormal(2.5, 0.8) * np.exp(np.cumsum(rng.normal(0, 0.006, len(days))))
         mean = level * season * np.clip(week[weekday], 0.3, 2) * (1 + promo * rng.uniform(0.2, 1.1)) * ~closed
-        units = rng.negative_binomial(8, 8 / (8 + np.maximum(mean, 1e-9))) * ~closed
+        units = rng.negative_binomial(60, 60 / (60 + np.maximum(mean, 1e-9))) * ~closed
         frames.append(
             pl.DataFrame(
                 {"series_id": f"shop{shop:03d}", "date": days, "y": units.astype(float), "promo": promo}

@@ -13,9 +13,9 @@ from models.base import Effort, Floats, Ints, Origin
 from models.features import History, history, origin_features, target_features
 from models.panel import Panel
 
-ROWS = {"quick": 60_000, "full": 200_000}
-TREES = {"quick": 160, "full": 350}
-RATE = {"quick": 0.06, "full": 0.04}
+ROWS = {"quick": 60_000, "full": 80_000}
+TREES = {"quick": 160, "full": 180}
+RATE = {"quick": 0.06, "full": 0.06}
 LOOK_BACK = 420  # days of origins to learn from
 CHUNK = 400_000  # rows predicted at once: bounds memory, not results
 MOST = 50.0  # a day of more than 50 times the level teaches nothing else

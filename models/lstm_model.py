@@ -21,9 +21,9 @@ WEEKS = 26
 STEPS_PER_WINDOW = 7  # days ahead asked of each training window: a sample, so that windows can be many
 HEADS = ("mean", "lo95", "lo80", "median", "hi80", "hi95")
 PROBABILITIES = (QUANTILES["lo95"], QUANTILES["lo80"], 0.5, QUANTILES["hi80"], QUANTILES["hi95"])
-WINDOWS = {"quick": 5_000, "full": 14_000}
-EPOCHS = {"quick": 6, "full": 10}
-WARM_EPOCHS = {"quick": 2, "full": 3}
+WINDOWS = {"quick": 9_000, "full": 20_000}
+EPOCHS = {"quick": 9, "full": 12}
+WARM_EPOCHS = {"quick": 3, "full": 4}
 UNITS = 40
 MOST = 30.0
 
@@ -155,7 +155,7 @@ def _network(weeks: int, inputs: int, features: int, units: int) -> Any:
     raw = layers.Dense(len(HEADS), bias_initializer=tf.keras.initializers.Constant(0.0))(joined)
     mean = layers.Activation("softplus")(raw[..., :1])
     # each quantile adds to the one below it; a ReLU lets the low ones be exactly 0, as they are for most SKUs
-    rise = layers.ReLU(negative_slope=0.0)(raw[..., 1:] + 0.1)
+    rise = layers.ReLU()(raw[..., 1:] + 0.1)
     climb = [rise[..., :1]]
     for number in range(1, len(PROBABILITIES)):
         climb.append(climb[-1] + rise[..., number : number + 1])
