@@ -257,6 +257,7 @@ class TestWire:
             ("SELECT * FROM nowhere", 60, 404),
             ("SELEC 1", 62, 400),
             ("SELECT 1; SELECT 2", 62, 400),
+            ("DROP TABLE IF EXISTS analytics.one; DROP TABLE IF EXISTS analytics.two", 62, 400),
             ("SELECT 1 INTO OUTFILE '/tmp/wharf-out'", 48, 501),
             ("INSERT INTO analytics.sales FROM INFILE '/etc/passwd' FORMAT CSV", 48, 501),
             ("SELECT sleepEachRow(0.1) FROM numbers(30) SETTINGS max_execution_time = 0.2", 159, 408),
@@ -274,6 +275,17 @@ class TestWire:
         assert wire.send("SELECT 1", no_such_setting="1").code == 115
         assert wire.send("SELECT 1", compress="1").code == 48
         assert wire.send(method="GET", path="/nowhere").status == 404
+
+    def test_a_session_keeps_what_is_set_but_not_what_came_with_one_query(self, wire: Wire) -> None:
+        query = "SELECT getSetting('max_block_size'), getSetting('max_threads')"
+        wire.send("SET max_block_size = 77", session_id="s")
+        usual = wire.send(query, session_id="s").text
+
+        assert usual.startswith("77\t")
+        assert wire.send(query, session_id="s", max_threads="1").text == "77\t1\n"
+        assert wire.send(query, session_id="s", max_threads="3").text == "77\t3\n"
+        assert wire.send(query, session_id="s").text == usual
+        assert not wire.send(query, session_id="another").text.startswith("77\t")
 
     def test_a_wrong_password_is_refused(self, wire: Wire) -> None:
         for user, password in (("wharf", "wrong"), ("wharf", ""), ("nobody", ""), ("default", "x")):
