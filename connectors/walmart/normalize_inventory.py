@@ -115,7 +115,7 @@ class _Rows:
         self.records += 1
         inner = member(raw, "itemInformation")
         sku = member(inner if isinstance(inner, Mapping) else raw, "sku")
-        self.rejected.append(refuse(raw, text(str(sku or "")) or "unknown", field_name, reason))
+        self.rejected.append(refuse(raw, sku, field_name, reason))
 
     def add_nodes(self, stock: NodeStock) -> None:
         """Rows of one SKU at the seller's ship nodes. Raises FieldError."""
@@ -166,7 +166,7 @@ class _Rows:
         sku = _sku(stock.sku)
         places: dict[str, list[LegacyNode]] = {}
         for node in stock.shipNodes or ():
-            kind = (node.shipNodeType or "WFSFulfilled").strip()
+            kind = text(node.shipNodeType, "shipNodeType") or "WFSFulfilled"
             places.setdefault(WFS if kind.lower() == "wfsfulfilled" else kind, []).append(node)
         self._take(
             (

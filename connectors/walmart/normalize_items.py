@@ -10,7 +10,7 @@ from connectors.canonical import Normalized, Rejected
 from connectors.walmart.normalize_orders import frame
 from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import Item, ItemPage, convert
-from connectors.walmart.values import FieldError, money, text
+from connectors.walmart.values import FieldError, money, shown, text
 
 _DECODER = msgspec.json.Decoder(ItemPage)
 _PUBLISHED = frozenset(
@@ -83,8 +83,7 @@ class _Rows:
 
     def refuse(self, raw: Raw, field_name: str, reason: str) -> None:
         self.records += 1
-        key = text(str(member(raw, "sku") or "")) or "unknown"
-        self.rejected.append(refuse(raw, key, field_name, reason))
+        self.rejected.append(refuse(raw, member(raw, "sku"), field_name, reason))
 
     def add(self, item: Item) -> None:
         """Appends one item. Raises FieldError."""
@@ -100,7 +99,7 @@ class _Rows:
             (lifecycle, _LIFECYCLES, "products.lifecycleStatus"),
         ):
             if value and value not in known:
-                self.notes[f"unknown value {value} in {where}"] = None
+                self.notes[f"unknown value {shown(value)} in {where}"] = None
         self.products.append(
             (
                 self.channel,

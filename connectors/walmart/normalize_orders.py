@@ -26,7 +26,7 @@ from connectors.walmart.countries import alpha2
 from connectors.walmart.order_line import ZERO, LineSums, add_up
 from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import Order, OrderLine, OrderPage, convert
-from connectors.walmart.values import FieldError, customer, micros, money, share, text
+from connectors.walmart.values import FieldError, customer, micros, money, share, shown, text
 
 _FULFILLED_BY = {"WFSFULFILLED": "marketplace", "SELLERFULFILLED": "merchant", "3PLFULFILLED": "merchant"}
 _PER_UNIT = "charges of lines with several units were per unit: orderSummary says so"
@@ -102,8 +102,7 @@ class _Rows:
 
     def refuse(self, raw: Raw, field_name: str, reason: str) -> None:
         self.records += 1
-        key = text(str(member(raw, "purchaseOrderId") or "")) or "unknown"
-        self.rejected.append(refuse(raw, key, field_name, reason))
+        self.rejected.append(refuse(raw, member(raw, "purchaseOrderId"), field_name, reason))
 
     def add(self, order: Order) -> None:
         """Appends the rows of one order, all or none. Raises FieldError."""
@@ -220,7 +219,7 @@ class _Rows:
             self.notes[_PER_UNIT] = None
 
     def note(self, where: str, value: str) -> None:
-        self.notes[f"unknown value {value} in {where}"] = None
+        self.notes[f"unknown value {shown(value)} in {where}"] = None
 
     def normalized(self) -> Normalized:
         return Normalized(

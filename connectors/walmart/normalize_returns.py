@@ -16,7 +16,7 @@ from connectors.canonical import Normalized, Rejected
 from connectors.walmart.normalize_orders import frame
 from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
 from connectors.walmart.shapes import CurrencyAmount, ReturnLine, ReturnOrder, ReturnPage, convert
-from connectors.walmart.values import FieldError, count, micros, money, text
+from connectors.walmart.values import FieldError, count, micros, money, shown, text
 
 ZERO = Decimal(0)
 _DECODER = msgspec.json.Decoder(ReturnPage)
@@ -90,8 +90,7 @@ class _Rows:
 
     def refuse(self, raw: Raw, field_name: str, reason: str) -> None:
         self.records += 1
-        key = text(str(member(raw, "returnOrderId") or "")) or "unknown"
-        self.rejected.append(refuse(raw, key, field_name, reason))
+        self.rejected.append(refuse(raw, member(raw, "returnOrderId"), field_name, reason))
 
     def add(self, order: ReturnOrder) -> None:
         """Appends the rows of one return order, all or none. Raises FieldError."""
@@ -128,7 +127,7 @@ class _Rows:
         amount = ZERO if is_replacement else None if per_unit is None else per_unit * refunded
         status = text(line.status)
         if status and status.upper() not in _KNOWN_STATUSES:
-            self.notes[f"unknown value {status} in returns.status"] = None
+            self.notes[f"unknown value {shown(status)} in returns.status"] = None
         updated = micros(line.statusTime, "statusTime") or returned_at
         row = (
             self.channel,

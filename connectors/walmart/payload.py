@@ -14,6 +14,7 @@ from connectors.canonical import Rejected
 from connectors.errors import ProtocolError
 from connectors.privacy import scrub
 from connectors.walmart.shapes import fold
+from connectors.walmart.values import shown
 
 _RAW_LIMIT = 20_000  # characters of a refused record that are kept
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -129,10 +130,11 @@ def plain_names(value: Any) -> Any:
     return value
 
 
-def refuse(record: Any, key: str, field: str, reason: str) -> Rejected:
-    """The quarantine entry of a record, personal data taken out."""
+def refuse(record: Any, key: Any, field: str, reason: str) -> Rejected:
+    """The quarantine entry of a record whose id is `key`, personal data taken out."""
     raw = json.dumps(scrub(plain_names(record)), default=str, ensure_ascii=True)
-    return Rejected(key or "unknown", field, reason, raw[:_RAW_LIMIT])
+    named = key is not None and not isinstance(key, Mapping | list)
+    return Rejected((shown(key) if named else "") or "unknown", field, reason, raw[:_RAW_LIMIT])
 
 
 def blame(error: msgspec.ValidationError) -> tuple[str, str]:

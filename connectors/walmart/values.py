@@ -104,6 +104,11 @@ def text(value: str | int | None, field: str = "text") -> str | None:
     return kept or None
 
 
+def shown(value: object) -> str:
+    """A value as messages and keys may carry it: short, printable in any encoding that knows Unicode."""
+    return str(value).strip()[:80].replace("\x00", "").encode(errors="backslashreplace").decode()
+
+
 def customer(buyer_id: str | int | None, email: str | None) -> str | None:
     """Who bought, as `orders.customer_ref`: the buyer id, else the relay address unless it is a shared placeholder."""
     buyer = text(buyer_id)
