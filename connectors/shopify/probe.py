@@ -1,0 +1,142 @@
+"""One cheap look at a shop: token, scopes, version, currency, and a read of each resource."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from connectors.base import Window
+from connectors.client import ChannelClient
+from connectors.errors import AuthenticationError, ConnectorError
+from connectors.shopify import queries
+from connectors.shopify.ask import call, data_of
+from connectors.shopify.reader import API_VERSION, ShopifyReader
+
+# Scope → what is missing without it.
+_SCOPES = {
+    "read_orders": "orders, refunds and abandoned checkouts cannot be read",
+    "read_all_orders": "orders older than 60 days are invisible, without any error",
+    "read_products": "products cannot be read",
+    "read_inventory": "stock cannot be read",
+    "read_locations": "stock cannot be told apart by place",
+    "read_returns": "returns cannot be read",
+}
+_LOOKS = {
+    "orders": ("Orders", queries.ORDERS),
+    "products": ("Products", queries.PRODUCTS),
+    "inventory": ("Inventory", queries.INVENTORY),
+    "carts": ("Carts", queries.CARTS),
+    "returns": ("Returns", queries.RETURNS),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a look found. `subject` is what was looked at; `advice` says what to do when it is not well."""
+
+    subject: str
+    ok: bool
+    text: str
+    advice: str = ""
+
+
+class _Shop(msgspec.Struct, rename="camel"):
+    name: str
+    currency_code: str
+    iana_timezone: str
+
+
+class _Scope(msgspec.Struct):
+    handle: str
+
+
+class _Installation(msgspec.Struct, rename="camel"):
+    access_scopes: list[_Scope]
+
+
+class _Version(msgspec.Struct):
+    handle: str
+    supported: bool
+
+
+class _Told(msgspec.Struct, rename="camel"):
+    shop: _Shop
+    current_app_installation: _Installation
+    public_api_versions: list[_Version]
+
+
+def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
+    """A finding for the token, the shop, the API version, each scope that is missing and each resource."""
+    try:
+        answer = client.send(call(client, "Probe", queries.PROBE, {}))
+        told = msgspec.convert(
+            {name: msgspec.json.decode(raw) for name, raw in data_of(client, "Probe", answer).items()}, _Told
+        )
+    except AuthenticationError as error:
+        advice = (
+            "mend SHOPIFY_ACCESS_TOKEN, or SHOPIFY_CLIENT_ID and SHOPIFY_CLIENT_SECRET, and SHOPIFY_SHOP_NAME"
+        )
+        yield Finding("token", False, str(error), advice)
+        return
+    except (ConnectorError, msgspec.MsgspecError) as error:
+        yield Finding("token", False, str(error), "try again; if it stays, look at Shopify's status page")
+        return
+    rate, _ = ShopifyReader(client.account).learned(call(client, "Probe", "", {}), answer)
+    limits = f"; {rate.per_second:g} points a second" if rate else ""
+    yield Finding("token", True, f"{told.shop.name} answers{limits}")
+    yield from _shop(client, told.shop)
+    yield _version(client, told.public_api_versions)
+    yield from _scopes({scope.handle for scope in told.current_app_installation.access_scopes})
+    yield from _resources(client, now)
+
+
+def _shop(client: ChannelClient, shop: _Shop) -> Iterator[Finding]:
+    channel = client.account.channels[0]
+    if shop.currency_code != channel.currency:
+        yield Finding(
+            "currency",
+            False,
+            f"the shop's currency is {shop.currency_code}, the account says {channel.currency}",
+            f"set SHOPIFY_CURRENCY={shop.currency_code}",
+        )
+    if shop.iana_timezone != channel.timezone:
+        yield Finding(
+            "timezone",
+            False,
+            f"the shop's day is {shop.iana_timezone}'s, the account says {channel.timezone}",
+            f"set SHOPIFY_TIMEZONE={shop.iana_timezone}",
+        )
+
+
+def _version(client: ChannelClient, versions: list[_Version]) -> Finding:
+    asked = client.account.options.get("api_version", API_VERSION)
+    supported = sorted(version.handle for version in versions if version.supported)
+    if asked in supported:
+        return Finding("version", True, f"{asked} is supported")
+    advice = f"set SHOPIFY_API_VERSION to one of {', '.join(supported)}"
+    return Finding(
+        "version", False, f"{asked} is not supported: the shop answers with another version", advice
+    )
+
+
+def _scopes(granted: set[str]) -> Iterator[Finding]:
+    for scope, loss in _SCOPES.items():
+        if scope not in granted:
+            yield Finding(
+                scope,
+                False,
+                f"scope {scope} is missing: {loss}",
+                f"grant {scope} to the app and install it again",
+            )
+
+
+def _resources(client: ChannelClient, now: datetime) -> Iterator[Finding]:
+    variables = {"q": queries.updated_within(Window(now - timedelta(minutes=10), now)), "first": 1}
+    for subject, (name, query) in _LOOKS.items():
+        try:
+            client.send(call(client, name, query, variables))
+        except ConnectorError as error:
+            yield Finding(subject, False, str(error), "grant the scope it names and install the app again")
+        else:
+            yield Finding(subject, True, f"{name} answers")
