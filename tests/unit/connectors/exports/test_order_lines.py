@@ -152,6 +152,16 @@ def test_a_sale_at_the_same_price_is_likelier(tmp_path: Path):
     assert sorted_out(tmp_path, rows, cancellations={"prefix": "C"}).cancelled["sale"].to_list() == [0]
 
 
+def test_of_sales_at_other_prices_the_newest_is_taken(tmp_path: Path):
+    rows = [
+        sold("1", "A", 5, "4", Date="2024-01-01"),
+        sold("2", "A", 5, "3", Date="2024-01-02"),
+        sold("C9", "A", -3, "2", Date="2024-01-05"),
+    ]
+
+    assert sorted_out(tmp_path, rows, cancellations={"prefix": "C"}).cancelled["sale"].to_list() == [1]
+
+
 def test_a_cancellation_may_need_several_sales_but_never_more_than_was_sold(tmp_path: Path):
     rows = [
         sold("1", "A", 2, "2", Date="2024-01-01"),

@@ -100,6 +100,17 @@ def test_spans_are_half_open_and_sorted_by_update(channel: str):
     assert list(numbers) == [o.number for o in sorted(fit, key=lambda o: (o.updated_at, o.number))]
 
 
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_neighbouring_spans_share_no_order_and_lose_none(channel: str):
+    world, cut = small_world(), orders_of(channel)[len(orders_of(channel)) // 2].updated_at
+
+    before = world.orders_between(channel, NOON, updated_until=cut)
+    after = world.orders_between(channel, NOON, updated_since=cut)
+
+    assert [*before, *after] == [order.number for order in orders_of(channel)]
+    assert world.orders([after[0]], NOON)[0].updated_at == cut
+
+
 def test_orders_of_the_future_do_not_exist_yet():
     world = small_world()
     later = world.orders_between(SHOP, NOON + days(10), created_since=NOON)
@@ -151,7 +162,12 @@ def test_a_web_shops_order_may_grow_before_it_is_shipped():
     grown = 0
     for order in orders_of(SHOP, NOON + days(60)):
         first = world.orders([order.number], order.created_at)[0]
-        assert all(a.quantity >= b.quantity for a, b in zip(order.lines, first.lines, strict=True))
+        for now, then in zip(order.lines, first.lines, strict=True):
+            assert now.quantity >= then.quantity
+            assert (now.discount * then.quantity, now.tax * then.quantity) == (
+                then.discount * now.quantity,
+                then.tax * now.quantity,
+            )
         grown += any(a.quantity > b.quantity for a, b in zip(order.lines, first.lines, strict=True))
     assert grown
 
