@@ -119,10 +119,10 @@ def _figures(console: Console) -> None:
     finally:
         client.close()
     title = "analytics.daily_sales_summary in ClickHouse"
-    table = _table(title, "channel", "days", "order lines' orders", "units", "revenue", "refunded")
+    table = _table(title, "channel", "first day", "last day", "orders by product", "units", "revenue", "refunded")
     for name, currency, orders, units, revenue, refunded, first, last in rows:
         money = (f"{revenue:,.2f} {currency}", f"{refunded:,.2f} {currency}")
-        table.add_row(name, f"{first} to {last}", f"{orders:,}", f"{units:,}", *money)
+        table.add_row(name, str(first), str(last), f"{orders:,}", f"{units:,}", *money)
     console.print(table)
 
 
@@ -199,5 +199,5 @@ def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
         figures = place >= (2 if columns[0] == "account" else 1) and columns[0] != "severity"
-        table.add_column(column, justify="right" if figures else "left", overflow="fold")
+        table.add_column(column, justify="right" if figures else "left", no_wrap=columns[0] != "severity")
     return table

@@ -61,7 +61,8 @@ def predict(day: date, horizon: int, effort: Effort, *, retrain: bool | None) ->
     generated_at = datetime.now(UTC)
     last_day = history["date"].max()
     assert isinstance(last_day, date)
-    scores = result.backtest.scores.to_dicts() if result.backtest else []
+    # Stored models were measured when they were trained; those scores still stand.
+    scores = result.backtest.scores.to_dicts() if result.backtest else forecasts.latest_scores(engine)
     rows = forecasts.save(
         engine,
         result.frame,

@@ -117,7 +117,10 @@ def reorder(
     missing = np.where(on_hand_or_coming <= point, np.maximum(up_to - on_hand_or_coming, 0.0), 0.0)
     missing = np.where(mean_daily > 0, missing, 0.0)
     quantity = _in_packs(missing, _number(known, "pack_size", 1.0), _number(known, "min_order_quantity", 0.0))
-    cover = _days_until(demand, on_hand_or_coming, mean_daily)
+    # What is on its way helps only if the shelf is not empty before it arrives.
+    shelf = _days_until(demand, stock, mean_daily)
+    in_time = (inbound > 0) & ~(shelf < arrives)
+    cover = np.where(in_time, _days_until(demand, on_hand_or_coming, mean_daily), shelf)
     until_point = _days_until(demand, on_hand_or_coming - point, mean_daily, median=False)
     chances = {
         window: _chance(demand, np.full(len(lead), float(window)), stock, inbound, arrives)
