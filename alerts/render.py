@@ -32,6 +32,7 @@ _COLOURS = {  # severity → (strong, pale)
     "info": ("#175cd3", "#eff8ff"),
     "resolved": ("#067647", "#ecfdf3"),
 }
+_LONGEST_SMS_LINK = 240
 _EMOJI = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
 _KINDS = {
     "stockout": "out of stock",
@@ -96,8 +97,8 @@ def sms(payload: Payload) -> str:
     """At most three GSM-7 segments: what, how bad, what to do, and a reference that makes it unique."""
     view = _view(payload)
     link = next((item["links"].get("acknowledge") for item in view["items"] if item["links"]), None)
-    if payload["kind"] == "digest":
-        link = None  # it would acknowledge one of many
+    if payload["kind"] == "digest" or len(link or "") > _LONGEST_SMS_LINK:
+        link = None  # it would acknowledge one of many, or leave no room for the text
     tail = " ".join(part for part in ((f"Seen: {link}" if link else ""), f"[{payload['ref']}]") if part)
     first = view["items"][0]
     if payload["kind"] == "digest":

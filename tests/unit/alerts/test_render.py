@@ -191,6 +191,14 @@ def test_links_are_in_every_kind_of_message():
     assert labels == ["Open in Seller Central", "Acknowledge", "Snooze"]
 
 
+def test_a_link_that_leaves_no_room_is_left_out_of_the_sms():
+    linker = Linker(b"k" * 32, "https://wharf.example.com/" + "long/" * 20)
+    text = render.sms(payloads(sold_out("S" * 170), linker=linker)["sms"])
+    assert "https://" not in text
+    assert sms_segments(text) <= 3
+    assert text.endswith("]")
+
+
 def test_the_same_payload_gives_the_same_message():
     payload = payloads(nearly_out())["email"]
     assert render.email(payload) == render.email(payload)
