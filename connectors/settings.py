@@ -213,11 +213,6 @@ def _amazon_account(entry: Entry, _: ConnectorSettings) -> Account:
             f"account {entry.name!r}: AMAZON_MARKETPLACE_IDS is not set; name the marketplaces you sell on, "
             "for example ATVPDKIKX0DER for Amazon.com"
         )
-    if not entry.values.get("seller_id"):
-        raise ConfigurationError(
-            f"account {entry.name!r}: AMAZON_SELLER_ID is not set; it is the merchant token in Seller Central's "
-            "account info"
-        )
     try:
         region = region_of(ids)
     except ValueError as error:
@@ -229,7 +224,7 @@ def _amazon_account(entry: Entry, _: ConnectorSettings) -> Account:
         auth_url=entry.values.get("auth_url") or AUTH_URL,
         credentials=entry.secrets,
         channels=channels_of(dict.fromkeys(ids)),
-        options={"seller_id": entry.values["seller_id"], "region": region},
+        options=_known({"seller_id": entry.values.get("seller_id"), "region": region}),
     )
 
 

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from connectors.amazon import normalize
-from connectors.amazon.normalize.decoding import untyped
+from connectors.amazon.normalize.decoding import storable, untyped
 from connectors.amazon.reports import ALL_ORDERS, FBA_RETURNS, MERCHANT_RETURNS, Wanted, read_reports, stamp
 from connectors.base import Page, Resource, Window
 from connectors.budget import Rate
 from connectors.client import Answer, Call, ChannelClient
-from connectors.errors import CursorExpiredError, ProtocolError
+from connectors.errors import ConfigurationError, CursorExpiredError, ProtocolError
 
 _Kind = TypeVar("_Kind")
 
@@ -170,26 +170,32 @@ class _ListingsAnswer(msgspec.Struct):
 
 
 class _Asins(msgspec.Struct):
-    class _Item(msgspec.Struct):
-        class _Summary(msgspec.Struct):
-            asin: str | None = None
-
-        summaries: list[_Summary] | None = None
-
-    items: list[_Item]
+    items: list[Any]
 
 
 def product_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Every listing of every marketplace, each page with what the catalog knows of its ASINs."""
+    read = _reading("searchListingsItems", _Asins)
     for marketplace in _marketplaces(client):
         for answer in _listings(client, marketplace, window.until, "summaries,offers"):
-            listed = msgspec.json.decode(answer.body, type=_Asins)
-            asins = sorted({s.asin for item in listed.items for s in item.summaries or () if s.asin})
+            asins = sorted(_asins(read(answer).items))
             catalog = b"".join(_catalog(client, marketplace, asins[:20])) or b"null"
             place = msgspec.json.encode(marketplace)
             yield Page(
                 b'{"marketplaceId":' + place + b',"listings":' + answer.body + b',"catalog":' + catalog + b"}"
             )
+
+
+def _asins(items: list[Any]) -> set[str]:
+    """ASINs of listings, whatever else is wrong with them."""
+    found = set()
+    for item in items:
+        summaries = item.get("summaries") if isinstance(item, dict) else None
+        for summary in summaries if isinstance(summaries, list) else ():
+            asin = summary.get("asin") if isinstance(summary, dict) else None
+            if isinstance(asin, str) and asin:
+                found.add(asin)
+    return found
 
 
 def _catalog(client: ChannelClient, marketplace: str, asins: list[str]) -> Iterator[bytes]:
@@ -212,6 +218,11 @@ def _catalog(client: ChannelClient, marketplace: str, asins: list[str]) -> Itera
 
 def _listings(client: ChannelClient, marketplace: str, until: datetime, data: str) -> Iterator[Answer]:
     """All listings of a marketplace. One search pages through 1,000 at most: more are asked for by creation date."""
+    seller = client.account.options.get("seller_id")
+    if not seller:
+        raise ConfigurationError(
+            f"{client.account.name} products: AMAZON_SELLER_ID is not set; Seller Central shows it as Merchant Token"
+        )
 
     def search(since: datetime | None, before: datetime | None) -> Call:
         span: tuple[tuple[str, str], ...] = (("createdAfter", stamp(since)),) if since else ()
@@ -219,7 +230,7 @@ def _listings(client: ChannelClient, marketplace: str, until: datetime, data: st
         return Call(
             "searchListingsItems",
             _LISTINGS,
-            f"listings/2021-08-01/items/{client.account.options['seller_id']}",
+            f"listings/2021-08-01/items/{seller}",
             params=(
                 ("marketplaceIds", marketplace),
                 ("includedData", data),
@@ -326,7 +337,7 @@ def _reading(operation: str, kind: type[_Kind]) -> Callable[[Answer], _Kind]:
         except msgspec.DecodeError:
             # Not strict JSON (a bare NaN): the normalizer reads that too, so paging must.
             plain = untyped(answer.body, operation)
-            return msgspec.json.decode(msgspec.json.encode(plain), type=kind, strict=False)
+            return msgspec.json.decode(msgspec.json.encode(storable(plain)), type=kind, strict=False)
 
     return read
 

@@ -115,10 +115,11 @@ def test_amazon_marketplaces_are_known_and_of_one_region(environment, ids):
         settings.accounts()
 
 
-def test_amazon_needs_its_seller_id(environment):
+def test_amazon_without_a_seller_id_still_has_orders(environment):
+    """Only its listings need it, and they say so (connectors.amazon)."""
     environment(AMAZON, AMAZON_SELLER_ID="")
-    with pytest.raises(ConfigurationError, match="AMAZON_SELLER_ID is not set"):
-        settings.accounts()
+    (account,) = settings.accounts()
+    assert "seller_id" not in account.options
 
 
 def test_further_accounts_name_their_secrets(environment, tmp_path):
