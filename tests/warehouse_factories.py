@@ -80,7 +80,7 @@ def line(
         "quantity": quantity,
         "cancelled_quantity": 0,
         "refunded_quantity": 0,
-        "unit_price": Decimal(net) / max(quantity, 1),
+        "unit_price": (Decimal(net) / max(quantity, 1)).quantize(Decimal("0.0001")),
         "discount": Decimal(0),
         "net_amount": Decimal(net),
         **over,

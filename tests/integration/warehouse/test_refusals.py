@@ -25,7 +25,12 @@ BAD = [
     ("orders", order("bad", channel="ebay"), "channel", "unknown channel"),
     ("orders", order("bad", at=T0 + 10_000 * DAY), "ordered_at", "instant out of range"),
     ("order_items", line("good", "bad", quantity=-1), "quantity", "negative or absurd quantity"),
-    ("order_items", line("good", "bad", quantity=2**62), "quantity", "negative or absurd quantity"),
+    (
+        "order_items",
+        line("good", "bad", quantity=2**62, unit_price=None),
+        "quantity",
+        "negative or absurd quantity",
+    ),
     ("order_items", line("nobody", "bad"), "order_external_id", "line without its orders row"),
     ("refunds", refund("good", None, at=T0), "refund_id", "missing"),
     ("inventory", stock(None, 5), "sku", "neither SKU nor id"),
