@@ -8,8 +8,10 @@ so no customer either.
 """
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,6 +52,11 @@ _ALIASES = {
     "entity": ("fulfillmententity", "shipnodetype", "fulfillmenttype", "fulfilledby"),
     "replacement": ("replacementorder", "isreplacement", "ordertype"),
 }
+
+
+def pages(path: Path) -> Iterator[Page]:
+    """The file as one page: rows of an order may stand anywhere in it. Seller Center gives at most some thousands."""
+    yield Page(path.read_bytes(), "csv")
 
 
 def orders(page: Page, context: Context) -> Normalized:

@@ -10,6 +10,7 @@ from connectors import stored
 from connectors.base import Page
 from connectors.errors import ConfigurationError
 from connectors.exports.walmart_orders import orders as exported
+from connectors.exports.walmart_orders import pages
 from tests.walmart_factories import charge, context, line, only, order, orders_page, page, refund, rows
 
 CSV = (
@@ -156,6 +157,20 @@ def test_seller_center_export():
     )
     assert tea["cancelled_quantity"] == 1
     assert [(refused.natural_key, refused.field) for refused in got.rejected] == [("99", "orderDate")]
+
+
+def test_seller_center_export_from_a_file(files):
+    (path,) = files(CSV)
+    (part,) = pages(path)
+    assert rows(exported(part, context()), "orders") == rows(
+        exported(Page(CSV.encode()), context()), "orders"
+    )
+
+
+def test_seller_center_export_is_recognised_by_its_columns(files):
+    got = stored.normalize_files("walmart", "orders", files(CSV, "a,b\n1,2\n"))
+    assert [row["external_id"] for row in got["orders"]] == ["108820", "100"]
+    assert "no column PO#" in got["quarantined"][-1]["reason"]
 
 
 def test_seller_center_export_as_a_workbook():
