@@ -19,6 +19,7 @@ from connectors.amazon.normalize.listings import CatalogItem, Listing, listings_
 from connectors.amazon.normalize.returned import returns_report
 from connectors.amazon.normalize.stock import Listing as StockListing
 from connectors.amazon.normalize.stock import Summary, listing_frames, stock_report, summary_frames
+from connectors.amazon.normalize.values import text
 from connectors.amazon.xml_orders import records_of_xml
 from connectors.base import Account, Context
 from connectors.canonical import Normalized, conform, merge_normalized
@@ -122,13 +123,14 @@ class _Found:
             known += document["OrderItems"]
         elif isinstance(document.get("inventorySummaries"), list):
             granularity = document.get("granularity")
-            place = granularity.get("granularityId") if isinstance(granularity, dict) else None
+            place = text(granularity.get("granularityId")) if isinstance(granularity, dict) else None
             self.summaries.setdefault(place, []).extend(document["inventorySummaries"])
         elif isinstance(document.get("transactions"), list):
             self.transactions += document["transactions"]
         elif isinstance(document.get("FinancialEvents"), dict):
             for name in finances.V0_LISTS:
-                self.v0_events += document["FinancialEvents"].get(name) or []
+                events = document["FinancialEvents"].get(name)
+                self.v0_events += events if isinstance(events, list) else []
         elif isinstance(document.get("items"), list) and not _is_transaction(document):
             return self._any(document["items"], self._record)
         else:

@@ -94,7 +94,7 @@ def each(records: Iterable[Any], kind: type[Record], key_of: Callable[[Any], str
     bad: list[Rejected] = []
     for record in records:
         try:
-            good.append(msgspec.convert(_storable(record), kind, strict=False))
+            good.append(msgspec.convert(storable(record), kind, strict=False))
             kept.append(record)
         except msgspec.ValidationError as error:
             bad.append(rejected(key_of(record), explained(error), record))
@@ -126,12 +126,12 @@ def keyed(*names: str) -> Callable[[Any], str]:
     return key_of
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """Texts with half a surrogate pair made storable; everything else as it is."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [storable(item) for item in value]
     if isinstance(value, dict):
-        return {name: _storable(item) for name, item in value.items()}
+        return {name: storable(item) for name, item in value.items()}
     return value

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.amazon.normalize.decoding import Decoded, keyed, page, page_decoder
+from connectors.amazon.normalize.decoding import Decoded, keyed, page, page_decoder, storable, untyped
 from connectors.amazon.normalize.flat_file import read_lines
 from connectors.amazon.normalize.values import (
     BadValueError,
@@ -26,6 +26,7 @@ from connectors.amazon.normalize.values import (
 )
 from connectors.base import Context
 from connectors.canonical import Normalized
+from connectors.errors import ProtocolError
 
 
 class _Money(msgspec.Struct):
@@ -115,7 +116,15 @@ _catalog = page_decoder(_CatalogAnswer)
 
 def composed_page(body: bytes, context: Context) -> Normalized:
     """Frame of a page of the connector."""
-    parts = _composed.decode(body)
+    try:
+        parts = _composed.decode(body)
+    except msgspec.MsgspecError:
+        # One of the two is not strict JSON: made strict, its bad record is found and its neighbours load.
+        plain = untyped(body, "listings")
+        try:
+            parts = _composed.decode(msgspec.json.encode(storable(plain)))
+        except msgspec.MsgspecError as error:
+            raise ProtocolError(f"amazon listings: the page is not one of ours: {error}") from error
     decoded = listings_of(bytes(parts.listings))
     catalog = bytes(parts.catalog)
     known = [] if catalog == b"null" else catalog_of(catalog).records

@@ -94,7 +94,7 @@ def fba_summaries(body: bytes, context: Context) -> Normalized:
         if not isinstance(payload, dict):
             return None
         granularity = payload.get("granularity")
-        place[0] = granularity.get("granularityId") if isinstance(granularity, dict) else None
+        place[0] = text(granularity.get("granularityId")) if isinstance(granularity, dict) else None
         found = payload.get("inventorySummaries")
         return found if isinstance(found, list) else None
 
