@@ -85,6 +85,8 @@ def latest_scores(engine: Engine) -> list[dict[str, Any]]:
     """Backtest scores of the newest generation that has any, one mapping a model; empty before the first."""
     with engine.connect() as connection:
         scores = connection.scalar(
-            text("SELECT scores FROM core.forecast_runs WHERE scores <> '{}' ORDER BY generated_at DESC LIMIT 1")
+            text(
+                "SELECT scores FROM core.forecast_runs WHERE scores <> '{}' ORDER BY generated_at DESC LIMIT 1"
+            )
         )
     return list(scores.values()) if scores else []

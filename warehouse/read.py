@@ -61,7 +61,7 @@ def daily_demand(engine: Engine, since: date | None = None, until: date | None =
     daily = days.join(sold.select(*keys, "units", "net_price"), on=keys, how="left").sort(
         "channel", "sku", "date"
     )
-    daily = daily.join(_out_of_stock(engine), on=keys, how="left", maintain_order="left")
+    daily = daily.join(out_of_stock_days(engine), on=keys, how="left", maintain_order="left")
     series_id = pl.concat_str("channel", pl.lit("|"), "sku")
     return daily.select(
         series_id=series_id,
@@ -263,7 +263,7 @@ def restatements(engine: Engine, limit: int = 1000) -> pl.DataFrame:
     )
 
 
-def _out_of_stock(engine: Engine) -> pl.DataFrame:
+def out_of_stock_days(engine: Engine) -> pl.DataFrame:
     """Days on which no place had anything sellable at any time; columns product_id, channel_id, date, is_out."""
     spans = frames.query(engine, sql.read("stock_days"), _STOCK_DAYS)
     keys = ["product_id", "channel_id"]

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
-import polars as pl
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Connection, Engine, text
 
 from warehouse import frames, schema, sql
 from warehouse.batch import Published
 from warehouse.errors import PublishBusyError
+from warehouse.rollup_stock import publish_forecasts, publish_stock
+from warehouse.rollup_tables import columns_of, month_of, next_month, replace_partition
 from warehouse.tables import rollup as tables
 
 _LOCK = 0x57484152_46000002
@@ -55,7 +55,7 @@ def publish(
     with _only_publisher(engine, on_step) as lock:
         schema.require(lock.connection)
         dirty = _dirty_days(engine)
-        wanted = {_month(entry.day) for entry in dirty} if days is None else {_month(day) for day in days}
+        wanted = {month_of(entry.day) for entry in dirty} if days is None else {month_of(day) for day in days}
         rows = 0
         for month in sorted(wanted):
             for table in _SALES:
@@ -63,8 +63,11 @@ def publish(
                 rows += _publish_month(engine, client, table, month, lock)
         on_step("dimensions")
         rows += _publish_wholes(engine, client, lock, everything=bool(wanted))
+        on_step("stock and forecasts")
+        rows += publish_stock(engine, client, lock.still_held, everything=days is not None)
+        rows += publish_forecasts(engine, client, lock.still_held, sorted(wanted))
         on_step("clear")
-        done = [entry for entry in dirty if _month(entry.day) in wanted]
+        done = [entry for entry in dirty if month_of(entry.day) in wanted]
         _clear(engine, done, sorted(wanted))
     return Published(
         days=len({(entry.channel_id, entry.day) for entry in done}),
@@ -88,37 +91,6 @@ def publish_all(engine: Engine, client: Client) -> Published:
         query = f"SELECT DISTINCT toStartOfMonth(date) FROM {tables.DATABASE}.{table}"  # noqa: S608
         wanted |= {row[0] for row in client.query(query).result_rows}
     return publish(engine, client, sorted(wanted))
-
-
-def replace_partition(
-    client: Client, table: str, partition: str, frame: pl.DataFrame, fence: Any = None
-) -> int:
-    """Replace one partition of `table` by `frame`, atomically; returns its rows.
-
-    `partition` is ClickHouse's expression: '202603' or tuple(). `fence`, if given, is called between staging
-    and swap and may raise to leave everything as it was.
-    """
-    live, stage = f"{tables.DATABASE}.{table}", f"{tables.DATABASE}.{table}{tables.STAGE_SUFFIX}"
-    client.command(f"DROP TABLE IF EXISTS {stage}")
-    if frame.is_empty():
-        # A stage without the partition is refused as a source, rightly: emptying is said explicitly.
-        if fence is not None:
-            fence()
-        client.command(f"ALTER TABLE {live} DROP PARTITION {partition}")
-        return 0
-    client.command(f"CREATE TABLE {stage} AS {live}")
-    client.insert_arrow(f"{table}{tables.STAGE_SUFFIX}", frame.to_arrow(), database=tables.DATABASE)
-    if fence is not None:
-        fence()
-    client.command(f"ALTER TABLE {live} REPLACE PARTITION {partition} FROM {stage}")
-    client.command(f"DROP TABLE IF EXISTS {stage}")
-    return frame.height
-
-
-def fetch(connection: Connection, query: str, table: str) -> pl.DataFrame:
-    """Rows of `query` as a frame in the types of ClickHouse table `table`."""
-    columns = tables.metadata.tables[f"{tables.DATABASE}.{table}"].columns
-    return frames.fetch(connection, query, {column.name: _polars_type(column.type) for column in columns})
 
 
 class _Lock:
@@ -155,10 +127,10 @@ def _dirty_days(engine: Engine) -> list[DirtyDay]:
 def _publish_month(engine: Engine, client: Client, table: str, month: date, lock: _Lock) -> int:
     day, orders = _SALES[table]
     query = sql.read("publish_days").replace("{orders}", sql.read(orders)).replace("{day}", day)
-    query = query.replace(":first", f"'{month}'").replace(":after", f"'{_next(month)}'")
+    query = query.replace(":first", f"'{month}'").replace(":after", f"'{next_month(month)}'")
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off"))
-        frame = fetch(connection, query, table)
+        frame = frames.fetch(connection, query, columns_of(table))
 
     def before_swap() -> None:
         lock.on_step(f"swap {table} {month:%Y-%m}")
@@ -174,7 +146,7 @@ def _publish_wholes(engine: Engine, client: Client, lock: _Lock, *, everything: 
     for name in names:
         with engine.begin() as connection:
             connection.execute(text("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off"))
-            frame = fetch(connection, sql.read(f"publish_{name}"), name)
+            frame = frames.fetch(connection, sql.read(f"publish_{name}"), columns_of(name))
         rows += replace_partition(client, name, "tuple()", frame, lock.still_held)
     return rows
 
@@ -195,31 +167,4 @@ def _clear(engine: Engine, done: list[DirtyDay], months: list[date]) -> None:
             },
         )
         for month in months:
-            connection.execute(text(sql.read("published_days")), {"first": month, "after": _next(month)})
-
-
-def _month(day: date) -> date:
-    return day.replace(day=1)
-
-
-def _next(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
-
-
-def _polars_type(kind: Any) -> Any:
-    name = str(kind.name)
-    for wrapper in ("LowCardinality(", "Nullable("):
-        name = name.removeprefix(wrapper)
-    name = name.rstrip(")") if "(" not in name else name
-    if name.startswith("Decimal"):
-        return pl.Decimal(18, 4)
-    if name.startswith("DateTime64"):
-        return pl.Datetime("ms", "UTC")
-    return {
-        "Date": pl.Date,
-        "UInt64": pl.UInt64,
-        "Int64": pl.Int64,
-        "Float64": pl.Float64,
-        "Bool": pl.Boolean,
-        "String": pl.String,
-    }[name]
+            connection.execute(text(sql.read("published_days")), {"first": month, "after": next_month(month)})

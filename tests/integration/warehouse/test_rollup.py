@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
-from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, order, refund
-from warehouse import checks, rollup
+from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, order, refund, stock
+from warehouse import checks, forecasts, rollup
 from warehouse.errors import PublishBusyError
 
 TABLES = ("daily_sales_summary", "daily_sales_as_happened", "customer_cohorts", "channels", "products")
@@ -237,3 +238,66 @@ def test_currencies_are_kept_apart(engine, client):
         "SELECT uniqExact(customer_key), count() FROM analytics.customer_cohorts"
     ).result_rows == [(1, 3)]
     agree(engine, client)
+
+
+def test_stock_by_day_and_its_health(loader, client):
+    now = loader.one("SELECT date_trunc('hour', clock_timestamp())")
+    loader.load(
+        {"orders": [order("A", at=now - 3 * DAY)], "order_items": [line("A", quantity=6, net="60")]},
+        until=now,
+        advance=True,
+    )
+    for days, available in [(40, 9), (3, 5), (2, 0), (0, 4)]:
+        at = now - days * DAY
+        rows = [stock("SKU-1", available, updated=at), stock("X", 1)]
+        loader.load({"inventory": rows}, resource="inventory", snapshot=True, until=at, advance=True)
+
+    rollup.publish(loader.engine, client)
+    rollup.publish(loader.engine, client)
+
+    daily = client.query(
+        "SELECT closing_units, in_stock FROM analytics.inventory_daily JOIN analytics.products p USING product_id"
+        " WHERE p.sku = 'SKU-1' ORDER BY date"
+    ).result_rows
+    assert len(daily) == 41
+    assert daily[-4:] == [(5, True), (0, True), (0, False), (4, True)]
+    (health,) = client.query(
+        "SELECT quantity_available, units_sold_28d, days_in_stock_28d, stockout_days_28d, velocity, days_of_cover,"
+        " sell_through FROM analytics.inventory_health JOIN analytics.products p USING product_id WHERE p.sku = 'SKU-1'"
+    ).result_rows
+    assert health == (4, 6, 27, 1, pytest.approx(6 / 27), pytest.approx(18), pytest.approx(0.6))
+
+
+def test_forecasts_and_how_good_they_were(loader, client):
+    loader.load(
+        {"orders": [order("A", at=T0 + DAY)], "order_items": [line("A", quantity=3, net="30")]},
+        until=T0 + 3 * DAY,
+        advance=True,
+    )
+    days = [T0.date() + n * DAY for n in range(5)]
+    numbers = {
+        name: [value] * 5
+        for name, value in {"yhat": 2.5, "lo80": 1.0, "hi80": 4.0, "lo95": 0.0, "hi95": 5.0}.items()
+    }
+    made = pl.DataFrame(
+        {"series_id": ["shopify-test|SKU-1"] * 5, "date": days, "model": ["ensemble"] * 5, **numbers}
+    )
+    forecasts.save(loader.engine, made, T0)
+    rollup.publish(loader.engine, client)
+
+    assert client.query("SELECT count(), max(predicted_units) FROM analytics.forecasts").result_rows == [
+        (5, 2.5)
+    ]
+    assert client.query(
+        "SELECT horizon_days, units, in_stock, absolute_error, in_80, in_95 FROM analytics.forecast_accuracy"
+        " ORDER BY date"
+    ).result_rows == [
+        (0, 0, True, 2.5, False, True),
+        (1, 3, True, 0.5, True, True),
+        (2, 0, True, 2.5, False, True),
+    ]
+    forecasts.save(loader.engine, made.with_columns(yhat=pl.lit(3.0)), T0 + HOUR)
+    rollup.publish(loader.engine, client)
+    assert client.query("SELECT count(), max(predicted_units) FROM analytics.forecasts").result_rows == [
+        (5, 3.0)
+    ]
