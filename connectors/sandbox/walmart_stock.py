@@ -55,7 +55,9 @@ class Shelves:
             start = 0 if ask.fault is not None and ask.fault.kind == "repeat" else session.position
             page = session.records[start : start + limit]
             session.position = start + limit
-            session.ends = time.monotonic() + max(ITEM_CURSOR_SECONDS / self._state.pace, SHORTEST_CURSOR_SECONDS)
+            session.ends = time.monotonic() + max(
+                ITEM_CURSOR_SECONDS / self._state.pace, SHORTEST_CURSOR_SECONDS
+            )
         if not session.records:
             raise ApiError(404, "CONTENT_NOT_FOUND.GMP_ITEM_QUERY_API", "No item found", "status")
         answer: dict[str, Any] = {"ItemResponse": bend(page, ask.fault), "totalItems": len(session.records)}
