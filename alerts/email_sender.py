@@ -10,7 +10,8 @@ import ssl
 from datetime import datetime
 from typing import Any
 from urllib.error import URLError
-from urllib.request import HTTPRedirectHandler, build_opener
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
 import python_http_client
 from python_http_client.exceptions import HTTPError
@@ -30,6 +31,7 @@ from sendgrid.helpers.mail import (
 
 from alerts import quiet, render
 from alerts.senders import Delivery, Outgoing, by_status
+from alerts.settings import is_loopback
 from alerts.text import one_line
 
 # The library logs headers (with the key) and bodies at DEBUG.
@@ -157,4 +159,7 @@ class _Client(python_http_client.Client):  # type: ignore[misc]
         )
 
     def _make_request(self, opener: Any, request: Any, timeout: float | None = None) -> Any:
-        return super()._make_request(build_opener(_NoRedirect), request, timeout)
+        handlers: list[Any] = [_NoRedirect()]
+        if is_loopback(urlsplit(self.host).hostname or ""):
+            handlers.append(ProxyHandler({}))  # a proxy cannot reach this machine's own receiver
+        return super()._make_request(build_opener(*handlers), request, timeout)

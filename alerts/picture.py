@@ -39,7 +39,7 @@ def stock_picture(chart: Facts, locale: Locale = DEFAULT, lead_time_days: float 
     if lead_time_days is not None:
         _arrival(axes, today + timedelta(days=round(lead_time_days)), top)
     if chart.get("runs_out") and chart["expected"][0][1] > 0:
-        _run_out(axes, date.fromisoformat(chart["runs_out"]), locale)
+        _run_out(axes, date.fromisoformat(chart["runs_out"]), top, locale)
     _dress(axes, locale)
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
@@ -78,17 +78,18 @@ def _reorder_line(axes: Any, point: float | None, top: float, locale: Locale) ->
     )  # fmt: skip
 
 
-def _run_out(axes: Any, day: date, locale: Locale) -> None:
+def _run_out(axes: Any, day: date, top: float, locale: Locale) -> None:
     from matplotlib.dates import date2num
 
     left, right = axes.get_xlim()
     roomy = right - date2num(day) > (right - left) * 0.27
+    axes.plot([day, day], [0, top * 0.5], color=_ALARM, linewidth=0.8)
     axes.plot([day], [0], marker="o", markersize=4.5, color=_ALARM, clip_on=False, zorder=5)
     axes.annotate(
-        f"runs out about {locale.day_and_month(day)}", (day, 0), textcoords="offset points",
-        xytext=(5, 9) if roomy else (-5, 9), ha="left" if roomy else "right",
+        f"runs out about {locale.day_and_month(day)}", (day, top * 0.5), textcoords="offset points",
+        xytext=(3 if roomy else -3, 0), ha="left" if roomy else "right", va="center",
         fontsize=6.8, color=_ALARM, fontweight="bold", zorder=6,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0},
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1.0},
     )  # fmt: skip
 
 

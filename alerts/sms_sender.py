@@ -16,6 +16,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from alerts import quiet, render
 from alerts.senders import Delivery, Outgoing, by_status
+from alerts.settings import is_loopback
 from alerts.text import one_line
 
 # Both log what a request is about: numbers stand in the URL of a look-up.
@@ -144,6 +145,8 @@ class _HttpClient(TwilioHttpClient):  # type: ignore[misc]
     def __init__(self, base_url: str, timeout_seconds: float) -> None:
         super().__init__(timeout=timeout_seconds)
         self._base = base_url.rstrip("/")
+        # A proxy of the environment cannot reach this machine's own receiver.
+        self.session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
 
     def request(self, method: str, url: str, **kwargs: Any) -> Any:
         parts = urlsplit(url)

@@ -37,7 +37,7 @@ class Ledger:
         lines = self._file.read_text("utf-8").splitlines() if self._file.exists() else []
         self.entries = [Entry(**json.loads(line)) for line in lines if line.strip()]
 
-    def record(  # noqa: PLR0917 - each of them is a column
+    def record(
         self,
         way: str,
         provider_id: str,
