@@ -18,7 +18,7 @@ MOST_OVER_USUAL = 20.0
 
 
 def calm(y: Floats) -> Floats:
-    """Units with lone spikes lowered: no day counts for more than MOST_OVER_USUAL times what a day with sales brought before.
+    """Units with lone spikes lowered: no day counts for more than 20 times what a day with sales brought before.
 
     A typing error of 10⁹ units would otherwise be the scale of everything; a real best day passes. Each day is
     judged by the days before it alone, so cutting the future off changes nothing. The first five days with sales

@@ -31,7 +31,8 @@ class ForecastResult:
     """`frame`: forecast rows of every member, `fixed` and `ensemble`. `cumulative`: quantiles of sums over lead times.
 
     `members`: what answered. `error_table`: what was learned of them. `backtest`: the newest past origin, scored
-    with weights and bounds from the ones before it (None when stored models were used or history is short). `version`: stored models' name.
+    with weights and bounds from the ones before it; None when stored models were used or history is short.
+    `version`: the stored models' name.
     """
 
     frame: pl.DataFrame
