@@ -8,8 +8,9 @@ from typing import Any
 
 from connectors.base import Context, Page
 from connectors.canonical import Normalized
-from connectors.shopify.decode import Book, Kind, find
+from connectors.shopify.decode import Book
 from connectors.shopify.decode import normalize as _normalize
+from connectors.shopify.find import Kind, find
 from connectors.shopify.normalize_carts import CHECKOUTS, ORDER_RETURNS, RETURNS, CartBook, ReturnBook
 from connectors.shopify.normalize_catalog import ITEMS, LEVELS, PRODUCTS, VARIANTS, InventoryBook, ProductBook
 from connectors.shopify.normalize_orders import KIND, OrderBook

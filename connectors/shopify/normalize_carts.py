@@ -5,7 +5,7 @@ import polars as pl
 
 from connectors.base import Context
 from connectors.shopify import rest
-from connectors.shopify.decode import Kind, gid_number
+from connectors.shopify.find import Kind, gid_number
 from connectors.shopify.money import amount, currency
 from connectors.shopify.shapes import CartLine, Checkout, Connection, Id, OrderReturns, Return
 from connectors.shopify.sheets import BadValueError, Sheet

@@ -5,7 +5,7 @@ import polars as pl
 
 from connectors.base import Context
 from connectors.shopify import rest
-from connectors.shopify.decode import Kind, gid_number
+from connectors.shopify.find import Kind, gid_number
 from connectors.shopify.shapes import (
     Amount,
     Connection,

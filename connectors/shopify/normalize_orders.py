@@ -31,7 +31,7 @@ from connectors.base import Context
 from connectors.canonical import conform
 from connectors.exports.countries import country_code
 from connectors.shopify import rest
-from connectors.shopify.decode import Kind, gid_number, kind_of
+from connectors.shopify.find import Kind, gid_number, kind_of
 from connectors.shopify.money import amount, currency, number, total
 from connectors.shopify.shapes import Address, Connection, LineItem, Order, Refund, RefundLineItem
 from connectors.shopify.sheets import BadValueError, Sheet

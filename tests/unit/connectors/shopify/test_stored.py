@@ -135,3 +135,21 @@ def test_what_is_none_of_shopifys_is_named(body: bytes):
 def test_an_unknown_resource_is_named():
     with pytest.raises(ConfigurationError, match="reviews"):
         normalize_stored("reviews", [], context())
+
+
+def test_a_row_that_only_the_frame_finds_wrong_is_refused_alone():
+    told = order(1, line(quantity=10**30)), order(2)
+
+    normalized = normalize_stored("orders", [("x", page(*told))], context())
+
+    assert normalized.frame("orders")["external_id"].to_list() == ["2"]
+    assert [r.natural_key for r in normalized.rejected] == ["1"]
+
+
+def test_a_record_that_is_not_utf8_is_refused_and_the_others_load():
+    broken = page(order(1), order(2)).replace(b'"#1001"', b'"#\xff\xfe"')
+
+    normalized = normalize_stored("orders", [("x", broken)], context())
+
+    assert normalized.frame("orders")["external_id"].to_list() == ["2"]
+    assert normalized.records == 2
