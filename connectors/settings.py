@@ -47,7 +47,6 @@ class ConnectorSettings(BaseSettings):
     shopify_access_token: SecretStr | None = None
     shopify_client_id: SecretStr | None = None
     shopify_client_secret: SecretStr | None = None
-    shopify_refresh_token: SecretStr | None = None
     shopify_api_url: str | None = None
     shopify_api_version: str = Field(
         default=SHOPIFY_API_VERSION, pattern=r"^20\d\d-(01|04|07|10)$|^unstable$"
@@ -167,7 +166,6 @@ def _shopify(settings: ConnectorSettings) -> Entry | None:
         "access_token": settings.shopify_access_token,
         "client_id": settings.shopify_client_id,
         "client_secret": settings.shopify_client_secret,
-        "refresh_token": settings.shopify_refresh_token,
     }
     if not any(secrets.values()):
         return None
