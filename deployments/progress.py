@@ -13,7 +13,14 @@ def steps() -> Iterator[Show]:
     """Gives `show(step, done, total)`. Writes to stderr, so that stdout stays the result alone."""
     if sys.stderr.isatty():
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TaskID,
+            TextColumn,
+            TimeElapsedColumn,
+        )
 
         columns = (
             TextColumn("{task.description:<28}"),
@@ -22,7 +29,7 @@ def steps() -> Iterator[Show]:
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-            known: dict[str, int] = {}
+            known: dict[str, TaskID] = {}
 
             def show(step: str, done: int, total: int) -> None:
                 if step not in known:
@@ -31,12 +38,13 @@ def steps() -> Iterator[Show]:
 
             yield show
         return
-    started, last = time.monotonic(), {"step": "", "at": 0.0}
+    started = time.monotonic()
+    said: dict[str, float] = {}  # when each step was last spoken of
 
     def line(step: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if done >= total or step != last["step"] or now - float(last["at"]) > 10:
+        if done >= total or now - said.get(step, float("-inf")) > 10:
             print(f"[{now - started:6.1f} s] {step}: {done} of {total}", file=sys.stderr, flush=True)
-            last.update(step=step, at=now)
+            said[step] = now
 
     yield line

@@ -56,7 +56,7 @@ class Sandbox:
         """Environment variables that configure the three accounts."""
         secrets = Secrets()
         markets = self.markets()
-        shop = next((m for m in markets if m["platform"] == "shopify"), None)
+        first = {market["platform"]: market for market in reversed(markets)}
         return {
             "WHARF_PACE": str(pace),
             "AMAZON_CLIENT_ID": secrets.amazon_client_id,
@@ -72,8 +72,10 @@ class Sandbox:
             "SHOPIFY_CLIENT_ID": secrets.shopify_client_id,
             "SHOPIFY_CLIENT_SECRET": secrets.shopify_client_secret,
             "SHOPIFY_API_URL": f"{self.url}/shopify",
-            **({"SHOPIFY_CURRENCY": shop["currency"], "SHOPIFY_TIMEZONE": shop["timezone"]} if shop else {}),
+            "SHOPIFY_CURRENCY": first["shopify"]["currency"],
+            "SHOPIFY_TIMEZONE": first["shopify"]["timezone"],
             "WALMART_CLIENT_ID": secrets.walmart_client_id,
             "WALMART_CLIENT_SECRET": secrets.walmart_client_secret,
             "WALMART_API_URL": f"{self.url}/walmart",
+            "WALMART_TIMEZONE": first["walmart"]["timezone"],
         }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import flow, get_run_logger, tags
+from prefect import flow, get_run_logger, runtime, tags
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -20,7 +20,14 @@ from flows.ingest import Ingested, ingest
 ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts")
 
 
-@flow(name="sync", flow_run_name="sync-{resources}", task_runner=ThreadPoolTaskRunner(max_workers=3))  # type: ignore[arg-type]
+def _name() -> str:
+    """sync-orders-of-amazon, from the run's parameters."""
+    asked = runtime.flow_run.parameters
+    whose = "-of-" + "-".join(asked["accounts"]) if asked.get("accounts") else ""
+    return f"sync-{'-'.join(asked['resources'])}{whose}"
+
+
+@flow(name="sync", flow_run_name=_name, task_runner=ThreadPoolTaskRunner(max_workers=3))  # type: ignore[arg-type]
 def sync(
     resources: Sequence[str] = ("all",),
     accounts: Sequence[str] = (),

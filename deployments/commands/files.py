@@ -2,6 +2,7 @@
 
 import json
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,14 @@ Platform = Annotated[str, typer.Option("--platform", help="amazon, shopify or wa
 Resource = Annotated[str, typer.Option("--resource", help="orders, products, inventory, returns or carts")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Horizon = Annotated[int, typer.Option("--horizon", min=1, max=366, help="days ahead")]
+
+
+class Effort(Enum):
+    """How much work a forecast may be."""
+
+    quick = "quick"
+    full = "full"
+
 
 forecast = typer.Typer(help="Daily units ahead with 80 % and 95 % bounds, from a file.", no_args_is_help=True)
 risk = typer.Typer(help="The probability that each item runs out, from a file.", invoke_without_command=True)
@@ -43,7 +52,7 @@ def run(
     input: Input,
     output: Output,
     horizon: Horizon = 28,
-    effort: Annotated[str, typer.Option(help="quick or full")] = "full",
+    effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.full,
     members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
     as_json: AsJson = False,
@@ -65,7 +74,7 @@ def backtest(
     output: Output,
     horizon: Horizon = 28,
     folds: Annotated[int, typer.Option(min=1, max=26, help="rolling origins, `horizon` days apart")] = 2,
-    effort: Annotated[str, typer.Option(help="quick or full")] = "full",
+    effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.full,
     members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
     as_json: AsJson = False,
@@ -96,8 +105,8 @@ def anomalies(input: Input, output: Output, as_json: AsJson = False) -> None:
     from models import anomaly
     from models import files as model_files
 
-    found = anomaly.detect(model_files.read_measurements(input))
-    model_files.write_table(found, output)
+    found = anomaly.detect(model_files.read_table(input))
+    _write(found, output)
     count = int(found["is_anomaly"].sum())
     _say(
         as_json,
@@ -124,11 +133,19 @@ def score(
     from models import files as model_files
     from models import risk as risk_model
 
-    scored = risk_model.score(model_files.read_items(input), model=model)
-    model_files.write_table(scored, output)
+    kept = model or _kept_risk_model()
+    scored = risk_model.score(
+        model_files.read_table(input), risk_model.RiskModel.load(kept) if kept.exists() else None
+    )
+    _write(scored, output)
     high = int((scored["risk"] == "high").sum())
+    how = f"by the model of {kept}" if kept.exists() else "from first principles (see: wharf risk train)"
     _say(
-        as_json, f"{scored.height} items, {high} at high risk -> {output}", (), items=scored.height, high=high
+        as_json,
+        f"{scored.height} items, {high} at high risk, {how} -> {output}",
+        (),
+        items=scored.height,
+        high=high,
     )
 
 
@@ -142,17 +159,32 @@ def train(
     from models import files as model_files
     from models import risk as risk_model
 
-    report = risk_model.train(model_files.read_items(input), model=model)
-    _say(as_json, report.summary(), (), **report.figures())
+    trained = risk_model.train(model_files.read_table(input))
+    kept = model or _kept_risk_model()
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    trained.save(kept)
+    told = ", ".join(f"{name} {value:.3f}" for name, value in trained.scores.items())
+    _say(as_json, f"kept in {kept}; on rows held back: {told}", (), model=str(kept), scores=trained.scores)
 
 
-def _settings(effort: str, members: str | None, workers: int) -> Any:
-    from models.forecast import ForecastSettings
+def _kept_risk_model() -> Path:
+    from flows.settings import WharfSettings
 
-    if effort not in {"quick", "full"}:
-        raise typer.BadParameter("--effort is quick or full")
-    chosen = {"members": tuple(part.strip() for part in members.split(","))} if members else {}
-    return ForecastSettings(effort=effort, workers=workers, **chosen)
+    return WharfSettings().home / "models" / "risk.json"
+
+
+def _write(frame: Any, path: Path) -> None:
+    if path.suffix == ".parquet":
+        frame.write_parquet(path)
+    else:
+        frame.write_csv(path)
+
+
+def _settings(effort: Effort, members: str | None, workers: int) -> Any:
+    from models.base import MEMBERS, ForecastSettings
+
+    chosen = tuple(part.strip() for part in members.split(",")) if members else MEMBERS
+    return ForecastSettings(effort=effort.value, workers=workers, members=chosen)
 
 
 def _progress() -> Any:
