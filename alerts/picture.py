@@ -83,10 +83,10 @@ def _run_out(axes: Any, day: date, top: float, locale: Locale) -> None:
 
     left, right = axes.get_xlim()
     roomy = right - date2num(day) > (right - left) * 0.27
-    axes.plot([day, day], [0, top * 0.5], color=_ALARM, linewidth=0.8)
+    axes.plot([day, day], [0, top * 0.75], color=_ALARM, linewidth=0.8)
     axes.plot([day], [0], marker="o", markersize=4.5, color=_ALARM, clip_on=False, zorder=5)
     axes.annotate(
-        f"runs out about {locale.day_and_month(day)}", (day, top * 0.5), textcoords="offset points",
+        f"runs out about {locale.day_and_month(day)}", (day, top * 0.75), textcoords="offset points",
         xytext=(3 if roomy else -3, 0), ha="left" if roomy else "right", va="center",
         fontsize=6.8, color=_ALARM, fontweight="bold", zorder=6,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1.0},
