@@ -19,6 +19,7 @@ _PERSONAL = frozenset(
     name1 firstname lastname fullname displayname phone phonenumber daytimephone buyerphonenumber
     addressline1 addressline2 addressline3 address1 address2 line1 line2 company street latitude longitude
     buyertaxinfo buyercounty giftmessagetext note customernote ipaddress clientip browserip useragent
+    legalname taxregistrationnumber taxregistrationaddress giftmessage deliverypreference
     customername pickuppersons pickupby completename completenumber subscribernumber middlename
     """.split()
 )

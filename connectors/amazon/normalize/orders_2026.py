@@ -57,53 +57,53 @@ _NOT_GOODS = {"SHIPPING", "GIFT_WRAP", "COD_FEE", "OTHER"}
 _CENT = 100
 
 
-class _Money(msgspec.Struct):
+class _Money(msgspec.Struct, gc=False):
     amount: Any = None
     currencyCode: str | None = None
 
 
-class _Detail(msgspec.Struct):
+class _Detail(msgspec.Struct, gc=False):
     subtype: str | None = None
     value: _Money | None = None
 
 
-class _Part(msgspec.Struct):
+class _Part(msgspec.Struct, gc=False):
     type: str | None = None
     subtotal: _Money | None = None
     detailedBreakdowns: list[_Detail] | None = None
 
 
-class _ItemProceeds(msgspec.Struct):
+class _ItemProceeds(msgspec.Struct, gc=False):
     proceedsTotal: _Money | None = None
     breakdowns: list[_Part] | None = None
 
 
-class _OrderProceeds(msgspec.Struct):
+class _OrderProceeds(msgspec.Struct, gc=False):
     grandTotal: _Money | None = None
     breakdowns: list[_Part] | None = None
 
 
-class _Price(msgspec.Struct):
+class _Price(msgspec.Struct, gc=False):
     unitPrice: _Money | None = None
 
 
-class _Product(msgspec.Struct):
+class _Product(msgspec.Struct, gc=False):
     asin: str | int | None = None
     title: str | None = None
     sellerSku: str | int | None = None
     price: _Price | None = None
 
 
-class _Cancellation(msgspec.Struct):
+class _Cancellation(msgspec.Struct, gc=False):
     cancellationExecution: dict[str, Any] | None = None
 
 
-class _ItemFulfillment(msgspec.Struct):
+class _ItemFulfillment(msgspec.Struct, gc=False):
     quantityFulfilled: Any = None
     quantityUnfulfilled: Any = None
 
 
-class _Item(msgspec.Struct):
+class _Item(msgspec.Struct, gc=False):
     orderItemId: str | int
     quantityOrdered: Any
     product: _Product
@@ -112,34 +112,34 @@ class _Item(msgspec.Struct):
     fulfillment: _ItemFulfillment | None = None
 
 
-class _SalesChannel(msgspec.Struct):
+class _SalesChannel(msgspec.Struct, gc=False):
     channelName: str
     marketplaceId: str | None = None
 
 
-class _Buyer(msgspec.Struct):
+class _Buyer(msgspec.Struct, gc=False):
     buyerEmail: str | None = None
 
 
-class _Address(msgspec.Struct):
+class _Address(msgspec.Struct, gc=False):
     countryCode: str | None = None
     stateOrRegion: str | None = None
 
 
-class _Recipient(msgspec.Struct):
+class _Recipient(msgspec.Struct, gc=False):
     deliveryAddress: _Address | None = None
 
 
-class _OrderFulfillment(msgspec.Struct):
+class _OrderFulfillment(msgspec.Struct, gc=False):
     fulfillmentStatus: str | None = None
     fulfilledBy: str | None = None
 
 
-class _Associated(msgspec.Struct):
+class _Associated(msgspec.Struct, gc=False):
     associationType: str | None = None
 
 
-class Order(msgspec.Struct):
+class Order(msgspec.Struct, gc=False):
     """The fields of an order that Wharf keeps. Required is what the model requires, and nothing else."""
 
     orderId: str
@@ -154,7 +154,7 @@ class Order(msgspec.Struct):
     fulfillment: _OrderFulfillment | None = None
 
 
-class _Page(msgspec.Struct):
+class _Page(msgspec.Struct, gc=False):
     orders: list[Order]
 
 

@@ -39,12 +39,12 @@ _amounts: dict[str, int] = {}
 
 def money(value: Any, field: str) -> int | None:
     """Ten-thousandths of a unit of currency; None when absent. Raises BadValueError for what is no amount."""
-    if value is None or value == "":
-        return None
     if type(value) is str:
         known = _amounts.get(value)
         if known is not None:
             return known
+    if value is None or value == "":
+        return None
     if isinstance(value, bool | list | dict):
         raise BadValueError(field, f"{value!r:.40} is not an amount")
     try:
@@ -94,6 +94,8 @@ def units(value: Any, field: str, *, required: bool = False) -> int | None:
 
 def signed_units(value: Any, field: str) -> int | None:
     """A whole number of units, of either sign; None when absent."""
+    if type(value) is int and -MAX_UNITS <= value <= MAX_UNITS:
+        return value
     if value is None or value == "":
         return None
     try:

@@ -24,9 +24,14 @@ from connectors.errors import (
     ProtocolError,
     RequestRejectedError,
 )
+from connectors.extract import Tally, fetch
 from connectors.sandbox.amazon_orders import order_id
-from tests.amazon_bench import UNTIL, bench
-from tests.amazon_factories import CA, FETCHED, US, Shop, give_back, report, report_line, sale
+from connectors.sandbox.app import serving
+from connectors.sandbox.state import SandboxState
+from connectors.sandbox.truth import all_orders
+from tests.amazon_bench import PACE, PATIENT, UNTIL, bench
+from tests.amazon_factories import CA, FETCHED, US, Shop, account, give_back, report, report_line, sale
+from tests.sandbox_factories import NOON, small_world
 
 D = Decimal
 
@@ -179,7 +184,10 @@ def test_the_whole_stock_amazons_and_the_merchants():
         assert it.asked("getInventorySummaries") == 2
     frame = read.frame("inventory")
     assert frame["sku"].n_unique() == frame.height == 130
-    assert frame.group_by("warehouse_location").len().sort("len").rows() == [(f"FBA:{US}", 65), ("MFN", 65)]
+    assert frame.group_by("warehouse_location").len().sort("warehouse_location").rows() == [
+        (f"FBA:{US}", 65),
+        ("MFN", 65),
+    ]
     assert set(frame["quantity_available"]) == {8}
 
 
@@ -370,3 +378,42 @@ def test_a_page_token_goes_with_the_same_question_only():
         params = (("lastUpdatedAfter", "2026-02-01T00:00:00Z"), ("paginationToken", token))
         with pytest.raises(CursorExpiredError):
             it.client.send(Call("searchOrders", Rate(1, 20), "orders/2026-01-01/orders", params=params))
+
+
+def test_an_invented_merchant_adds_up_to_the_truth():
+    """Through reports, refunds and `extract`, as a flow reads it; both Amazon channels of the small world."""
+    world = small_world()
+    state = SandboxState(world, pace=PACE)
+    state.clock.freeze(NOON)
+    frames: dict[str, list[pl.DataFrame]] = {"order_items": [], "refunds": []}
+    until = NOON - timedelta(minutes=3)
+    with serving(state) as url:
+        asked = account(f"{url}/amazon", PACE)
+        with open_client(asked, limits=PATIENT) as client:
+            for name in ("orders", "refunds"):
+                window = Window(None, until)
+                for batch in fetch(
+                    client, RESOURCES[name], window, key=b"k" * 32, fetched_at=NOON, tally=Tally()
+                ):
+                    assert batch.rejected == ()
+                    for frame, rows in batch.frames.items():
+                        if frame in frames:
+                            frames[frame].append(rows)
+    items, refunds = pl.concat(frames["order_items"]), pl.concat(frames["refunds"])
+    kept = pl.col("quantity") - pl.col("cancelled_quantity")
+    for channel in ("amazon-us", "amazon-ca"):
+        seen = [o for o in all_orders(world, channel, NOON) if o.updated_at < until]
+        lines = [(o, part) for o in seen for part in o.lines if o.cancelled_at is None]
+        ours = items.filter(channel=channel)
+        assert ours.select(kept.sum()).item() == sum(part.quantity - part.cancelled for _, part in lines)
+        net = sum(
+            (part.unit_price * part.quantity - part.discount)
+            * (part.quantity - part.cancelled)
+            / part.quantity
+            for o, part in lines
+            if o.paid_at is not None and not o.is_replacement
+        )
+        revenue = ours.select((pl.col("net_amount") * kept / pl.col("quantity")).sum()).item()
+        assert abs(revenue - net) < D("0.01")
+        given_back = [part for o in seen for refund in o.refunds for part in refund.lines]
+        assert refunds.filter(channel=channel)["net_amount"].sum() == sum(part.amount for part in given_back)
