@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from connectors.shopify.shapes import Connection
+from connectors.shopify.shapes import Connection, Ref
 from connectors.shopify.sheets import BadValueError
 
 T = TypeVar("T")
@@ -223,6 +223,11 @@ def records(part: Part) -> Iterator[tuple[bytes, list[bytes]]]:
         yield from ((bytes(raw), []) for raw in _raws.decode(part.raw))
     else:
         yield from ((bytes(raw), []) for raw in _raw_connection.decode(part.raw).items())
+
+
+def ref_number(ref: Ref | None) -> str | None:
+    """The number of an object beside; null when it is not there or its id was not asked for."""
+    return None if ref is None or ref.id is None else gid_number(ref.id)
 
 
 def gid_number(gid: str | int) -> str:

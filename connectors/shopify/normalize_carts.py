@@ -5,7 +5,7 @@ import polars as pl
 
 from connectors.base import Context
 from connectors.shopify import rest
-from connectors.shopify.find import Kind, gid_number
+from connectors.shopify.find import Kind, gid_number, ref_number
 from connectors.shopify.money import amount, currency
 from connectors.shopify.shapes import CartLine, Checkout, Connection, Id, OrderReturns, Return
 from connectors.shopify.sheets import BadValueError, Sheet
@@ -38,7 +38,7 @@ class CartBook:
                 checkout.created_at,
                 checkout.updated_at or checkout.created_at,
                 checkout.completed_at,
-                f"shopify:{gid_number(checkout.customer.id)}" if checkout.customer else None,
+                f"shopify:{customer}" if (customer := ref_number(checkout.customer)) else None,
                 currency(checkout.total_price_set),
                 amount(checkout.total_price_set),
             )
@@ -49,7 +49,7 @@ class CartBook:
                     key,
                     gid_number(line.id),
                     _text(line.sku),
-                    gid_number(line.variant.id) if line.variant else None,
+                    ref_number(line.variant),
                     _text(line.title),
                     line.quantity,
                     amount(line.discounted_total_price_set) or amount(line.original_total_price_set),
@@ -76,7 +76,7 @@ class ReturnBook:
     def add(self, record: OrderReturns | Return) -> None:
         """The returns of an order, or one return that names its order."""
         if isinstance(record, Return):
-            if record.order is None:
+            if record.order is None or record.order.id is None:
                 raise BadValueError("order", "a return that does not say of which order")
             self._add(OrderReturns(record.order.id), record)
             return

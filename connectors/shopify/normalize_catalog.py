@@ -5,7 +5,7 @@ import polars as pl
 
 from connectors.base import Context
 from connectors.shopify import rest
-from connectors.shopify.find import Kind, gid_number
+from connectors.shopify.find import Kind, gid_number, ref_number
 from connectors.shopify.shapes import (
     Amount,
     Connection,
@@ -110,7 +110,7 @@ class InventoryBook:
         told = {quantity.name: quantity for quantity in level.quantities or ()}
         for name in told.keys() - _QUANTITIES:
             self.notes[f"unknown value {name} in inventory.quantities.name"] = None
-        external_id = gid_number(item.variant.id) if item.variant else None
+        external_id = ref_number(item.variant)
         available = told["available"].quantity if "available" in told else level.available
         self._inventory.rows.append(
             (

@@ -31,7 +31,7 @@ from connectors.base import Context
 from connectors.canonical import conform
 from connectors.exports.countries import country_code
 from connectors.shopify import rest
-from connectors.shopify.find import Kind, gid_number, kind_of
+from connectors.shopify.find import Kind, gid_number, kind_of, ref_number
 from connectors.shopify.money import amount, currency, number, total
 from connectors.shopify.shapes import Address, Connection, LineItem, Order, Refund, RefundLineItem
 from connectors.shopify.sheets import BadValueError, Sheet
@@ -84,7 +84,9 @@ class OrderBook:
         self._note_unknown(order)
         given_back = self._add_refunds(key, order)
         subtotal = self._add_lines(key, order, given_back)
-        place = order.shipping_address or order.billing_address
+        place = order.shipping_address
+        if _country(place) is None:
+            place = order.billing_address or place
         self._orders.rows.append(
             (
                 key,
@@ -127,7 +129,7 @@ class OrderBook:
                     key,
                     line_id,
                     _text(line.sku),
-                    gid_number(line.variant.id) if line.variant else None,
+                    ref_number(line.variant),
                     _title(line),
                     quantity,
                     _cancelled(line, order, units),
@@ -212,13 +214,13 @@ def _refund_lines(refund: Refund, tax_included: bool) -> _Refunded:
     if refund.refund_line_items is None:
         return lines
     for item in refund.refund_line_items.items():
-        if item.line_item is None:
+        line_id = ref_number(item.line_item)
+        if line_id is None:
             continue
         subtotal = number(amount(item.subtotal_set, item.subtotal), "refundLineItems.subtotalSet")
         tax = number(amount(item.total_tax_set, item.total_tax), "refundLineItems.totalTaxSet")
         # The subtotal is the lines' price after discounts, so it has the tax in it where prices do.
         money, net = (subtotal, subtotal - tax) if tax_included else (subtotal + tax, subtotal)
-        line_id = gid_number(item.line_item.id)
         units, so_far, so_far_net = lines.get(line_id, (0, Decimal(0), Decimal(0)))
         lines[line_id] = (units + item.quantity, so_far + money, so_far_net + net)
     return lines
@@ -277,10 +279,9 @@ def _prices(line: LineItem) -> tuple[str | None, str | None]:
 
 
 def _line_discount(line: LineItem, whole: str | None) -> str | None:
-    if line.discount_allocations:
-        return total(
-            (amount(a.allocated_amount_set) for a in line.discount_allocations), "discountAllocations"
-        )
+    allocated = [amount(each.allocated_amount_set) for each in line.discount_allocations or ()]
+    if any(text is not None for text in allocated):
+        return total(allocated, "discountAllocations")
     stated = amount(line.total_discount_set)
     after = amount(line.discounted_total_set, line.discounted_total)
     if stated is None and after is not None and whole is not None and line.discount_allocations is None:
@@ -324,8 +325,9 @@ def _text(value: str | int | None) -> str | None:
 
 def _customer(order: Order) -> str | None:
     """The customer's id; the CSV export knows the address only. Null for guests."""
-    if order.customer is not None:
-        return f"shopify:{gid_number(order.customer.id)}"
+    customer = ref_number(order.customer)
+    if customer is not None:
+        return f"shopify:{customer}"
     return f"email:{order.customer_email}" if order.customer_email else None
 
 

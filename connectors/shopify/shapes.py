@@ -59,7 +59,9 @@ class MoneyBag(Shape):
 
 
 class Ref(Shape):
-    id: Id
+    """An object beside; stored queries may have asked for other fields of it than its id."""
+
+    id: Id | None = None
 
 
 class Address(Shape):

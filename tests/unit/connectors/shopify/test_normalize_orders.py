@@ -287,3 +287,27 @@ def test_no_orders_are_empty_frames():
     normalized = orders()
 
     assert [normalized.frame(name).height for name in ("orders", "order_items", "refunds")] == [0, 0, 0]
+
+
+def test_objects_beside_may_come_without_their_ids():
+    told = order(1, line(variant={"sku": "A"}, product={"title": "B"}), customer={"email": "ann@example.com"})
+
+    normalized = orders(told)
+
+    assert normalized.rejected == ()
+    assert only(normalized.frame("orders"))["customer_ref"] is None
+    assert only(normalized.frame("order_items"))["external_id"] is None
+
+
+def test_an_empty_shipping_address_falls_back_to_billing():
+    told = order(1, shippingAddress={}, billingAddress={"countryCodeV2": "US", "provinceCode": "NY"})
+
+    row = only(orders(told).frame("orders"))
+
+    assert (row["ship_country"], row["ship_region"]) == ("US", "NY")
+
+
+def test_allocations_asked_for_without_their_amounts_leave_the_word_to_the_totals():
+    told = line(price="10.0", discountAllocations=[{"discountApplication": {}}], totalDiscountSet=bag("2.0"))
+
+    assert only(orders(order(1, told)).frame("order_items"))["discount"] == Decimal("2.0000")
