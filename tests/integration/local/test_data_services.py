@@ -19,12 +19,13 @@ pytestmark = pytest.mark.stack
 # PostgreSQL alone is enough to count users of: starting two databases would only take longer.
 ELSEWHERE = "http://127.0.0.1:9/default"
 USER = """
-    import sys
+    import sys, time
     from pathlib import Path
     from deployments.local.stack import data_services
     with data_services(Path(sys.argv[1]), database_url=None, clickhouse_url=sys.argv[2]) as services:
         print(services.database_url, flush=True)
-        sys.stdin.readline()
+        while True:  # short sleeps: a signal just before one long wait would go unnoticed
+            time.sleep(0.1)
 """
 
 
@@ -71,7 +72,7 @@ def test_they_stay_for_the_other_user(home: Path) -> None:
 
 
 def test_a_killed_user_does_not_keep_them_alive(home: Path) -> None:
-    user = python(USER, home, ELSEWHERE, stdin=-1)
+    user = python(USER, home, ELSEWHERE)
     assert user.stdout is not None
     user.stdout.readline()
     assert is_up(home)
@@ -83,7 +84,7 @@ def test_a_killed_user_does_not_keep_them_alive(home: Path) -> None:
 
 
 def test_a_killed_user_does_not_take_them_from_another(home: Path) -> None:
-    user = python(USER, home, ELSEWHERE, stdin=-1)
+    user = python(USER, home, ELSEWHERE)
     assert user.stdout is not None
     url = user.stdout.readline().strip()
     with data_services(home, database_url=None, clickhouse_url=ELSEWHERE) as services:
@@ -115,7 +116,7 @@ def test_one_who_comes_while_they_stop_has_them_again(home: Path) -> None:
 
 
 def test_an_interrupt_stops_them(home: Path) -> None:
-    user = python(USER, home, ELSEWHERE, stdin=-1)
+    user = python(USER, home, ELSEWHERE)
     assert user.stdout is not None
     user.stdout.readline()
 

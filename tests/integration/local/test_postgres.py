@@ -137,14 +137,20 @@ def test_a_wrong_password_is_refused(shared_home: Path) -> None:
 def test_a_recycled_pid_does_not_stand_in_the_way(home: Path) -> None:
     server = EmbeddedPostgres(home)
     url = server.ensure_running()
+    theirs = {"user": server_of(home).uids().real} if os.geteuid() == 0 else {}
     server_of(home).kill()
-    pid_file = home / "postgres/data/postmaster.pid"
-    lines = pid_file.read_text().splitlines()
-    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    with subprocess.Popen(
+        ["sleep", "600"], **theirs
+    ) as other:  # of the same user: PostgreSQL believes such a pid
+        pid_file = home / "postgres/data/postmaster.pid"
+        lines = pid_file.read_text().splitlines()
+        pid_file.write_text("\n".join([str(other.pid), *lines[1:]]) + "\n")
 
-    server.stop()  # must not end us
-    assert server.ensure_running() == url
-    assert ask(url, "SELECT 1") == 1
+        server.stop()
+        assert server.ensure_running() == url
+        assert ask(url, "SELECT 1") == 1
+        assert other.poll() is None
+        other.kill()
 
 
 def test_a_remembered_port_that_is_taken_is_replaced(home: Path) -> None:
