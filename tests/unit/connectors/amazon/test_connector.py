@@ -20,6 +20,7 @@ from connectors.client import Call
 from connectors.errors import (
     AuthenticationError,
     ChannelUnavailableError,
+    ConfigurationError,
     CursorExpiredError,
     ProtocolError,
     RequestRejectedError,
@@ -286,6 +287,14 @@ def test_a_missing_role_is_said():
 def test_a_marketplace_that_is_not_the_sellers_is_refused():
     with bench(Shop(), places=(US, CA)) as it, pytest.raises(AuthenticationError, match="denied"):
         it.read("orders", FETCHED - timedelta(days=2))
+
+
+def test_a_missing_seller_id_is_said_before_anything_is_asked():
+    with bench(Shop(listings=1)) as it:
+        without = replace(it.account, options={"pace": "5000"})
+        with open_client(without) as client, pytest.raises(ConfigurationError, match="AMAZON_SELLER_ID"):
+            list(RESOURCES["products"].pages(client, Window(None, UNTIL)))
+        assert it.asked("searchListingsItems") == 0
 
 
 def test_throttling_is_waited_out():
