@@ -45,7 +45,7 @@ def staged_channels(connection: Connection, staging: Staging) -> list[Row[Any]]:
 
 def close_ledger(connection: Connection, run_id: int) -> tuple[int, int]:
     """Journal and days to republish of the events recorded; returns (dirty days, restatement rows)."""
-    if connection.scalar(text("SELECT to_regclass('pg_temp.t_events')")) is None:
+    if connection.scalar(text("SELECT to_regclass('pg_temp.t_moved')")) is None:
         return 0, 0
     restated = connection.execute(text(sql.read("restatements")), {"run_id": run_id}).rowcount
     dirty = connection.execute(text(sql.read("dirty_days"))).rowcount
@@ -98,16 +98,15 @@ class Steps:
 
     def orders(self) -> None:
         """Orders, their lines and refunds, and the ledger events these changes make."""
-        touched: set[int] = set()
+        touched: list[str] = []
         refunded = self._refunds()
-        has_orders = self._staging.has("orders")
-        if has_orders:
+        if self._staging.has("orders"):
             tangled = self._is_tangled()
             self._run("orders_collect", **(_NEWEST if tangled else _ONLY))
             self._analyze("t_orders")
             self._orders()
-            touched |= self._items(tangled)
-            touched |= self._ids("SELECT order_id FROM t_orders WHERE action IN ('new', 'changed')")
+            touched.append("SELECT order_id, action = 'new' FROM t_orders WHERE action IN ('new', 'changed')")
+            touched += self._items(tangled)
         if refunded:
             orders = self._ids(
                 "SELECT o.id FROM core.orders o JOIN (SELECT unnest(CAST(:ids AS bigint[])) AS channel_id,"
@@ -117,9 +116,12 @@ class Steps:
             )
             rows = self._run("items_refunded", orders=sorted(orders)).rowcount
             self._count("order_items", "updated", rows)
-            touched |= orders
+            self._execute("CREATE TEMP TABLE t_refunded (order_id bigint) ON COMMIT DROP")
+            self._execute("INSERT INTO t_refunded SELECT unnest(CAST(:ids AS bigint[]))", ids=sorted(orders))
+            known = "SELECT FROM core.sales_events e WHERE e.order_id = r.order_id"
+            touched.append(f"SELECT order_id, NOT EXISTS ({known}) FROM t_refunded r")  # noqa: S608
         if touched:
-            self._ledger(touched)
+            self._ledger(" UNION ALL ".join(touched))
 
     def _orders(self) -> None:
         actions = self._actions("t_orders")
@@ -143,9 +145,10 @@ class Steps:
         twice = f"SELECT 1 FROM {table} GROUP BY channel, external_id HAVING count(*) > 1"  # noqa: S608
         return self._staging.is_tangled or bool(self._connection.scalar(text(f"SELECT EXISTS ({twice})")))
 
-    def _items(self, tangled: bool) -> set[int]:
+    def _items(self, tangled: bool) -> list[str]:
+        """Lines into core; returns the queries for orders they touched."""
         if not self._staging.has("order_items"):
-            return set()
+            return []
         self._run("items_collect", lines=sql.read("items_lines_tangled" if tangled else "items_lines"))
         self._analyze("t_items")
         actions = self._actions("t_items")
@@ -155,18 +158,31 @@ class Steps:
         self._count("order_items", "inserted", actions.get("new", 0))
         self._count("order_items", "updated", actions.get("changed", 0))
         self._count("order_items", "written", wanted)
-        removed = set(self._run("items_vanished").scalars().all())
-        self._count("order_items", "removed", len(removed))
-        return removed | self._ids("SELECT DISTINCT order_id FROM t_items WHERE action IN ('new', 'changed')")
+        self._execute("CREATE TEMP TABLE t_vanished (order_id bigint) ON COMMIT DROP")
+        self._count("order_items", "removed", self._run("items_vanished").rowcount)
+        return [
+            "SELECT i.order_id, o.action = 'new' FROM t_items i JOIN t_orders o USING (order_id)"
+            " WHERE i.action IN ('new', 'changed') AND o.action = 'same'",
+            "SELECT order_id, false FROM t_vanished",
+        ]
 
-    def _ledger(self, touched: set[int]) -> None:
-        self._connection.execute(text("CREATE TEMP TABLE t_touched (order_id bigint) ON COMMIT DROP"))
-        self._connection.execute(
-            text("INSERT INTO t_touched SELECT unnest(CAST(:ids AS bigint[]))"), {"ids": sorted(touched)}
-        )
+    def _ledger(self, touched: str) -> None:
+        """Record what happened to the orders `touched` (a query for order_id, is_new) gives."""
+        self._run("touched", touched=touched)
         self._analyze("t_touched")
-        self._run("ledger", line_sales=sql.read("line_sales"))
-        self._run("events_insert")
+        self._run("moved")
+        flags = self._execute(
+            "SELECT bool_or(is_new) AS new, bool_or(NOT is_new) AS known FROM t_touched"
+        ).one()
+        for name, which, needed in (
+            ("ledger_new", "is_new", flags.new),
+            ("ledger_known", "NOT is_new", flags.known),
+        ):
+            if needed:
+                wanted = sql.read("ledger_wanted").replace("{line_sales}", sql.read("line_sales"))
+                statement = sql.read(name).replace("{wanted}", wanted).replace("{which}", which)
+                statement = statement.replace("{days}", sql.read("ledger_days"))
+                self._connection.execute(text(statement), self._values)
 
     def returns(self) -> None:
         rows = self._run("returns_upsert").all()

@@ -197,6 +197,17 @@ def quarantine(engine: Engine, limit: int = 1000) -> pl.DataFrame:
     return listed(engine, limit=limit)
 
 
+def refused(engine: Engine, since: datetime) -> pl.DataFrame:
+    """Rows read and records refused per account and resource by runs that began at or after `since`."""
+    return frames.query(
+        engine,
+        "SELECT account, resource, sum(rows_quarantined)::bigint AS refused, sum(rows_read)::bigint AS rows"
+        " FROM ops.runs WHERE account IS NOT NULL AND resource IS NOT NULL AND started_at >= %(since)s GROUP BY 1, 2",
+        {"account": pl.String, "resource": pl.String, "refused": pl.Int64, "rows": pl.Int64},
+        since=since,
+    )
+
+
 def runs(engine: Engine, limit: int = 50) -> pl.DataFrame:
     """The newest runs of the ledger."""
     return frames.query(

@@ -86,9 +86,10 @@ def refuse_staged(connection: Connection, staging: Staging) -> list[Refusal]:
     for frame in staging.rows:
         if frame in _RULES:
             refused += _refuse(connection, staging, frame, _RULES[frame])
-    if staging.has("order_items"):
+    # Lines that came with their orders still have them, unless one was just refused.
+    if staging.has("order_items") and (refused or staging.is_tangled):
         refused += _refuse(connection, staging, "order_items", (_orphan(staging, "orders"),))
-    if staging.has("cart_items"):
+    if staging.has("cart_items") and (refused or staging.is_tangled):
         refused += _refuse(connection, staging, "cart_items", (_orphan(staging, "carts"),))
     return refused
 

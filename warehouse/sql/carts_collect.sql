@@ -4,7 +4,7 @@ WITH newest AS (
     FROM staging."{load}__carts" s
     ORDER BY s.channel, s.external_id, s.source_updated_at DESC NULLS LAST, s.seq DESC
 )
-SELECT coalesce(o.id, nextval(pg_get_serial_sequence('core.carts', 'id'))) AS cart_id, c.id AS channel_id,
+SELECT coalesce(o.id, nextval('core.carts_id_seq')) AS cart_id, c.id AS channel_id,
        n.channel, n.external_id, n.seq, n.created_at, n.source_updated_at, n.completed_at, n.customer_key,
        coalesce(n.currency, c.currency) AS currency, n.total,
        CASE

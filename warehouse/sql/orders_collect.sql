@@ -6,7 +6,7 @@ WITH newest AS (
     FROM staging."{load}__orders" s
     {order}
 )
-SELECT coalesce(o.id, nextval(pg_get_serial_sequence('core.orders', 'id'))) AS order_id,
+SELECT coalesce(o.id, nextval('core.orders_id_seq')) AS order_id,
        c.id AS channel_id, n.channel, n.external_id, n.seq, n.order_number, n.ordered_at,
        (n.ordered_at AT TIME ZONE c.timezone)::date AS order_date, n.source_updated_at, n.customer_key, n.status,
        n.fulfillment_status, n.fulfilled_by, coalesce(n.currency, c.currency) AS currency, n.subtotal,

@@ -2,9 +2,9 @@
 INSERT INTO core.restatements (
     run_id, channel_id, order_date, currency, kind, events, orders, units_delta, revenue_delta, recorded_at
 )
-SELECT :run_id, e.channel_id, e.order_date, e.currency, e.kind, count(*), count(DISTINCT e.order_id),
-       sum(e.units), sum(e.net - e.refunded_net), transaction_timestamp()
-FROM t_events e
+SELECT :run_id, e.channel_id, e.order_date, e.currency, e.kind, sum(e.events), sum(e.orders), sum(e.units),
+       sum(e.revenue), transaction_timestamp()
+FROM t_moved e
 JOIN core.channels c ON c.id = e.channel_id
 JOIN ops.published_days p ON p.channel_id = e.channel_id AND p.day = e.order_date
 WHERE e.order_date < (transaction_timestamp() AT TIME ZONE c.timezone)::date

@@ -308,7 +308,7 @@ def upgrade() -> None:
         sa.Column("tax_included", sa.Boolean(), nullable=False, comment="Prices contain tax."),
         sa.Column("is_gift_card", sa.Boolean(), nullable=False, comment="A liability, not revenue."),
         sa.CheckConstraint(
-            "NOT ('NaN'::numeric = ANY (ARRAY[unit_price, discount, tax, total, refunded_amount, net_amount, refunded_net_amount]))",
+            "unit_price <> 'NaN' AND discount <> 'NaN' AND tax <> 'NaN' AND total <> 'NaN' AND refunded_amount <> 'NaN' AND net_amount <> 'NaN' AND refunded_net_amount <> 'NaN'",
             name=op.f("ck_order_items_numbers_only"),
         ),
         sa.CheckConstraint(
@@ -375,18 +375,26 @@ def upgrade() -> None:
         ),
         sa.Column("run_id", sa.BigInteger(), nullable=True, comment="ops.runs.id that wrote this version."),
         sa.CheckConstraint(
-            "NOT ('NaN'::numeric = ANY (ARRAY[subtotal, discount, shipping, tax, total, refunded]))",
-            name=op.f("ck_orders_numbers_only"),
+            "status IN ('pending', 'open', 'completed', 'cancelled')", name=op.f("ck_orders_status")
         ),
         sa.CheckConstraint(
-            "status IN ('pending', 'open', 'completed', 'cancelled')", name=op.f("ck_orders_status")
+            "subtotal <> 'NaN' AND discount <> 'NaN' AND shipping <> 'NaN' AND tax <> 'NaN' AND total <> 'NaN' AND refunded <> 'NaN'",
+            name=op.f("ck_orders_numbers_only"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
         sa.UniqueConstraint("channel_id", "external_id", name=op.f("uq_orders_channel_id_external_id")),
         schema="core",
         comment="Orders, newest version each. Grain: (channel_id, external_id).",
     )
-    op.create_index(op.f("ix_orders_order_date"), "orders", ["order_date"], unique=False, schema="core")
+    op.create_index(
+        "ix_orders_order_date",
+        "orders",
+        ["order_date"],
+        unique=False,
+        schema="core",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 16},
+    )
     op.create_table(
         "products",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="Surrogate key."),
@@ -422,9 +430,7 @@ def upgrade() -> None:
             nullable=False,
             comment="Last change of this row.",
         ),
-        sa.CheckConstraint(
-            "NOT ('NaN'::numeric = ANY (ARRAY[cost_price]))", name=op.f("ck_products_numbers_only")
-        ),
+        sa.CheckConstraint("cost_price <> 'NaN'", name=op.f("ck_products_numbers_only")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
         sa.UniqueConstraint("sku", name=op.f("uq_products_sku")),
         schema="core",
@@ -535,7 +541,7 @@ def upgrade() -> None:
             "recorded_at", sa.DateTime(timezone=True), nullable=False, comment="When we learned of it."
         ),
         sa.CheckConstraint(
-            "NOT ('NaN'::numeric = ANY (ARRAY[gross_amount, discount_amount, net_amount, refunded_amount, refunded_net_amount]))",
+            "gross_amount <> 'NaN' AND discount_amount <> 'NaN' AND net_amount <> 'NaN' AND refunded_amount <> 'NaN' AND refunded_net_amount <> 'NaN'",
             name=op.f("ck_sales_events_numbers_only"),
         ),
         sa.CheckConstraint(
@@ -919,7 +925,7 @@ def upgrade() -> None:
             "total", sa.Numeric(precision=18, scale=4), nullable=True, comment="What it would have cost."
         ),
         sa.Column("run_id", sa.BigInteger(), nullable=True, comment="ops.runs.id that wrote this version."),
-        sa.CheckConstraint("NOT ('NaN'::numeric = ANY (ARRAY[total]))", name=op.f("ck_carts_numbers_only")),
+        sa.CheckConstraint("total <> 'NaN'", name=op.f("ck_carts_numbers_only")),
         sa.ForeignKeyConstraint(["channel_id"], ["core.channels.id"], name=op.f("fk_carts_channel_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_carts")),
         sa.UniqueConstraint("channel_id", "external_id", name=op.f("uq_carts_channel_id_external_id")),
@@ -975,8 +981,7 @@ def upgrade() -> None:
             comment="The source's version clock.",
         ),
         sa.CheckConstraint(
-            "NOT ('NaN'::numeric = ANY (ARRAY[listing_price, cost_price]))",
-            name=op.f("ck_channel_products_numbers_only"),
+            "listing_price <> 'NaN' AND cost_price <> 'NaN'", name=op.f("ck_channel_products_numbers_only")
         ),
         sa.ForeignKeyConstraint(
             ["channel_id"], ["core.channels.id"], name=op.f("fk_channel_products_channel_id")
@@ -1168,9 +1173,7 @@ def upgrade() -> None:
             comment="The source's version clock.",
         ),
         sa.Column("run_id", sa.BigInteger(), nullable=True, comment="ops.runs.id that wrote this version."),
-        sa.CheckConstraint(
-            "NOT ('NaN'::numeric = ANY (ARRAY[amount, net_amount]))", name=op.f("ck_refunds_numbers_only")
-        ),
+        sa.CheckConstraint("amount <> 'NaN' AND net_amount <> 'NaN'", name=op.f("ck_refunds_numbers_only")),
         sa.ForeignKeyConstraint(["channel_id"], ["core.channels.id"], name=op.f("fk_refunds_channel_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refunds")),
         sa.UniqueConstraint(
@@ -1214,9 +1217,7 @@ def upgrade() -> None:
             comment="The source's version clock.",
         ),
         sa.Column("run_id", sa.BigInteger(), nullable=True, comment="ops.runs.id that wrote this version."),
-        sa.CheckConstraint(
-            "NOT ('NaN'::numeric = ANY (ARRAY[amount]))", name=op.f("ck_returns_numbers_only")
-        ),
+        sa.CheckConstraint("amount <> 'NaN'", name=op.f("ck_returns_numbers_only")),
         sa.ForeignKeyConstraint(["channel_id"], ["core.channels.id"], name=op.f("fk_returns_channel_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_returns")),
         sa.UniqueConstraint(
@@ -1360,9 +1361,7 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=True, comment="Title shown."),
         sa.Column("quantity", sa.BigInteger(), nullable=False, comment="Units."),
         sa.Column("total", sa.Numeric(precision=18, scale=4), nullable=True, comment="Of the line."),
-        sa.CheckConstraint(
-            "NOT ('NaN'::numeric = ANY (ARRAY[total]))", name=op.f("ck_cart_items_numbers_only")
-        ),
+        sa.CheckConstraint("total <> 'NaN'", name=op.f("ck_cart_items_numbers_only")),
         sa.ForeignKeyConstraint(
             ["cart_id"], ["core.carts.id"], name=op.f("fk_cart_items_cart_id"), ondelete="CASCADE"
         ),
@@ -1427,7 +1426,13 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_restatements_channel_id_order_date"), table_name="restatements", schema="core")
     op.drop_table("restatements", schema="core")
     op.drop_table("products", schema="core")
-    op.drop_index(op.f("ix_orders_order_date"), table_name="orders", schema="core")
+    op.drop_index(
+        "ix_orders_order_date",
+        table_name="orders",
+        schema="core",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 16},
+    )
     op.drop_table("orders", schema="core")
     op.drop_table("order_items", schema="core")
     op.drop_index(
