@@ -224,13 +224,6 @@ def _listings(client: ChannelClient, marketplace: str, until: datetime, data: st
             f"{client.account.name} products: AMAZON_SELLER_ID is not set; Seller Central shows it as Merchant Token"
         )
 
-    seller = client.account.options.get("seller_id")
-    if not seller:
-        raise ConfigurationError(
-            f"{client.account.name}: listings need the seller id (Merchant Token in Seller Central): "
-            "set AMAZON_SELLER_ID"
-        )
-
     def search(since: datetime | None, before: datetime | None) -> Call:
         span: tuple[tuple[str, str], ...] = (("createdAfter", stamp(since)),) if since else ()
         span += (("createdBefore", stamp(before)),) if before else ()
