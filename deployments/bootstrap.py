@@ -1,5 +1,6 @@
 """Tells a Prefect server what Wharf needs: the work pool and every deployment of prefect.yaml. Idempotent."""
 
+import json
 import os
 import subprocess
 import sys
@@ -24,9 +25,12 @@ def worker_arguments(limit: int) -> list[str]:
     return ["worker", "start", "--pool", POOL, "--type", "process", "--limit", str(limit)]
 
 
-def run_now(deployment: str, environment: dict[str, str]) -> None:
+def run_now(deployment: str, environment: dict[str, str], **parameters: str) -> None:
     """Asks for one run of `flow/deployment`; the worker picks it up."""
-    _prefect(environment, "deployment", "run", deployment)
+    given = [
+        part for name, value in parameters.items() for part in ("--param", f"{name}={json.dumps(value)}")
+    ]
+    _prefect(environment, "deployment", "run", deployment, *given)
 
 
 def _prefect(environment: dict[str, str], *arguments: str) -> None:

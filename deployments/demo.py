@@ -12,7 +12,7 @@ from typing import Any
 
 from deployments.sandbox_accounts import Sandbox
 
-PACE = 2000.0  # the sandbox's limits and queues run this many times faster than the real ones
+PACE = 500.0  # the sandbox's limits and queues run this many times faster than the real ones
 HISTORY_DAYS = 720  # of the generated merchant: what Amazon would still give
 
 
@@ -32,6 +32,7 @@ def run(data: Sequence[Path], mapping: Path | None, output: Path) -> None:
 @contextlib.contextmanager
 def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any) -> Iterator[Sandbox]:
     """The local services for a demo, and the environment that points the flows at them."""
+    from alerts.receivers import app as receivers
     from deployments.local.stack import data_services, free_port, prefect_service, python_service, supervise
     from deployments.secret_key import ensure_secret_key
     from flows.settings import WharfSettings
@@ -82,7 +83,7 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
         os.environ.update(
             {
                 **sandbox.environment(PACE),
-                **inbox_environment(inbox_url),
+                **receivers.environment(inbox_url),
                 "DATABASE_URL": databases.database_url,
                 "CLICKHOUSE_URL": databases.clickhouse_url,
                 "WHARF_HOME": str(home),
@@ -96,22 +97,6 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
         schema.upgrade(databases.database_url, databases.clickhouse_url)
         yield sandbox
         sandbox.close()
-
-
-def inbox_environment(url: str) -> dict[str, str]:
-    """Settings under which the alert senders reach the local receivers."""
-    return {
-        "SENDGRID_API_KEY": "SG.local",
-        "SENDGRID_API_URL": url,
-        "FROM_EMAIL": "wharf@example.com",
-        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-        "TWILIO_AUTH_TOKEN": "local",
-        "TWILIO_FROM": "+15005550006",
-        "TWILIO_API_URL": url,
-        "SLACK_WEBHOOK_URL": f"{url}/services/T000/B000/local",
-        "WHARF_ALERT_EMAIL": "merchant@example.com",
-        "WHARF_ALERT_PHONE": "+14155550123",
-    }
 
 
 def prefect_client_environment(home: Path) -> dict[str, str]:

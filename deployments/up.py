@@ -19,8 +19,9 @@ def run() -> None:
     """Starts everything on 127.0.0.1, tells Prefect its deployments, and waits for a signal."""
     from rich.console import Console
 
+    from alerts.receivers import app as receivers
     from deployments import bootstrap
-    from deployments.demo import inbox_environment, prefect_client_environment, sandbox_day
+    from deployments.demo import prefect_client_environment, sandbox_day
     from deployments.local.stack import (
         data_services,
         prefect_service,
@@ -39,8 +40,6 @@ def run() -> None:
     for wanted in (signal.SIGINT, signal.SIGTERM):
         signal.signal(wanted, lambda *_: stop.set())
     require_port(PREFECT_PORT, "the Prefect UI")
-    if settings.clickhouse_url is None:
-        require_port(CLICKHOUSE_PORT, "ClickHouse HTTP")
     with contextlib.ExitStack() as cleanup:
         console.print(f"Starting Wharf in {home}")
         databases = cleanup.enter_context(
@@ -86,7 +85,7 @@ def run() -> None:
             ]
         cleanup.enter_context(supervise(services, restart=True, checks=[databases.ensure]))
         if plays:
-            environment |= {**sandbox.environment(PACE), **inbox_environment(inbox)}
+            environment |= {**sandbox.environment(PACE), **receivers.environment(inbox)}
         os.environ.update(environment)
         console.print("Telling Prefect the deployments and schedules")
         bootstrap.bootstrap(environment)
@@ -95,9 +94,10 @@ def run() -> None:
         )
         cleanup.enter_context(supervise([worker], restart=True))
         if _is_fresh():
-            bootstrap.run_now("daily/daily", environment)
+            bootstrap.run_now("daily/daily", environment, effort="quick")
         _say_where(console, home, plays)
-        stop.wait()
+        while not stop.wait(1):  # a signal that lands just before one long wait would go unnoticed
+            pass
         console.print(f"Stopping; data stays in {home}")
 
 

@@ -52,11 +52,20 @@ def decide(now: datetime) -> dict[str, Any]:
     thresholds = settings.thresholds()
     feeds = freshness()
     judged = position(now, thresholds.data_for("").stale_factor)
-    findings = rules.stock_alerts(judged, now, thresholds) + data_rules.stale_feeds(feeds, now, thresholds)
+    findings = (
+        rules.stock_alerts(judged, now, thresholds, weekly=now.weekday() == 0)
+        + data_rules.stale_feeds(feeds, now, thresholds)
+        + data_rules.refused_rows(read.refused(engine, now - timedelta(days=1)), thresholds)
+    )
     findings = with_pictures(findings, now)
     known = [Episode.from_row(row) for row in store.open_episodes(engine).iter_rows(named=True)]
     outcome = episodes.step(known, findings, now)
-    planned = plan.plan(outcome.transitions, settings.routes(), now, settings.linker())
+    routes, linker = settings.routes().without(store.suppressed(engine)), settings.linker()
+    planned = (
+        plan.plan(outcome.transitions, routes, now, linker)
+        + plan.plan_escalations(known, routes, now, linker)
+        + plan.plan_digests(known, routes, now, linker)
+    )
     store.apply(
         engine,
         [change.as_dict() for change in outcome.transitions],
@@ -86,6 +95,7 @@ def deliver(now: datetime) -> list[dict[str, Any]]:
     senders = senders_for(alert_settings.load_settings())
     health = {way: dispatch.Health.from_dict(kept) for way, kept in store.health(engine).items()}
     sent: list[dict[str, Any]] = []
+    store.settle(engine, [r.as_dict() for r in dispatch.follow_up(store.accepted(engine), senders)], now)
     while claimed := store.claim_due(engine, now, AT_ONCE):
         results = dispatch.deliver(claimed, senders, now, resolved=store.resolved(engine), health=health)
         store.settle(

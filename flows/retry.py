@@ -4,17 +4,17 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from connectors.errors import ChannelUnavailableError
+from connectors.errors import ChannelUnavailableError, CursorExpiredError
 
 RETRIES = 2
 DELAYS: list[float] = [15, 60]  # seconds; short waits are the client's, these are for outages
 
 
 def is_transient(task: Any, run: Any, state: Any) -> bool:
-    """True when the state's error may pass by itself: a channel or a database that is away."""
+    """True when the state's error may pass by itself: a channel or a database that is away, a cursor that died."""
     try:
         state.result()
-    except (ChannelUnavailableError, OperationalError, ConnectionError):
+    except (ChannelUnavailableError, CursorExpiredError, OperationalError, ConnectionError):
         return True
     except Exception:  # noqa: BLE001 any other error is not worth a repeat
         return False

@@ -1,0 +1,74 @@
+"""A merchant for flow tests: a small invented world behind the three APIs, and the settings that lead there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alerts.receivers.app import environment
+from connectors.sandbox import app, truth
+from connectors.sandbox.state import SandboxState
+from deployments.sandbox_accounts import Sandbox
+from flows import connections
+from tests.integration.alerts.test_receivers import Receivers
+from tests.sandbox_factories import NOON, small_world
+from warehouse import schema
+
+PACE = 300.0
+
+
+@dataclass
+class Merchant:
+    """The running sandbox and inbox, with their controls."""
+
+    state: SandboxState
+    url: str
+    receivers: Any
+    now: datetime
+
+    def move_to(self, instant: datetime) -> datetime:
+        """Sets the world's clock."""
+        self.state.clock.freeze(instant)
+        self.now = instant
+        return instant
+
+    def received(self) -> int:
+        """How many messages the providers took."""
+        return sum(len(self.receivers.of(way)) for way in ("email", "sms", "slack", "webhook"))
+
+    def truth(self) -> Any:
+        """What every channel, business day and SKU must add up to now."""
+        return truth.expected(self.state.world, self.state.now())
+
+
+@pytest.fixture(scope="module")
+def merchant(
+    database_url: str, clickhouse: str, prefect_api: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Merchant]:
+    """Everything a flow needs, on empty databases; the sandbox's clock stands at NOON."""
+    state = SandboxState(small_world(), pace=PACE)
+    state.clock.freeze(NOON)
+    home: Path = tmp_path_factory.mktemp("flows")
+    schema.upgrade(database_url, clickhouse)
+    receivers = Receivers(home / "inbox")
+    with app.serving(state) as url, pytest.MonkeyPatch.context() as patch:
+        sandbox = Sandbox(url)
+        values = {
+            **sandbox.environment(PACE),
+            **environment(receivers.url),
+            "DATABASE_URL": database_url,
+            "CLICKHOUSE_URL": clickhouse,
+            "WHARF_HOME": str(home),
+            "WHARF_SECRET_KEY": "a key for tests, thirty-two bytes",
+            "WHARF_FIRST_LOAD_DAYS": "170",
+        }
+        for name, value in values.items():
+            patch.setenv(name, value)
+        connections.forget()
+        yield Merchant(state, url, receivers, NOON)
+        connections.forget()
+        sandbox.close()
+    receivers.stop()

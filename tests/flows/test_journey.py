@@ -1,0 +1,124 @@
+"""From three marketplaces to ClickHouse and an inbox: what analysts and merchants see is what happened."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from connectors.sandbox.faults import Fault
+from flows import connections
+from flows.alerting import stock_alerts
+from flows.forecast import forecast
+from flows.rollup import roll_up
+from flows.sync import sync
+from tests.sandbox_factories import NOON
+from warehouse import alerts as store
+from warehouse import read
+
+pytestmark = [pytest.mark.prefect, pytest.mark.stack]
+
+FIRST = NOON - timedelta(days=20)
+
+
+@pytest.fixture(scope="module")
+def synced(merchant):
+    """Two syncs, the second after twenty days in which orders changed, were cancelled and refunded."""
+    for instant in (FIRST, NOON):
+        now = merchant.move_to(instant)
+        state = sync(["all"], until=now, return_state=True)
+        assert state.is_completed(), state.message
+    return merchant
+
+
+def published() -> pl.DataFrame:
+    client = connections.clickhouse()
+    try:
+        rows = client.query(
+            "SELECT c.name AS channel, s.date AS date, p.sku AS sku, sum(s.total_units) AS units,"
+            " sum(s.refunded_units) AS refunded_units, sum(s.total_revenue) AS revenue"
+            " FROM analytics.daily_sales_summary s"
+            " JOIN analytics.channels c ON c.channel_id = s.channel_id"
+            " LEFT JOIN analytics.products p ON p.product_id = s.product_id GROUP BY ALL"
+        )
+        frame = pl.DataFrame(rows.result_rows, schema=rows.column_names, orient="row")
+        return frame.with_columns(pl.col("revenue").cast(pl.Decimal(18, 4)))
+    finally:
+        client.close()
+
+
+def test_every_day_in_clickhouse_equals_the_truth(synced):
+    rolled = roll_up(return_state=True)
+    assert rolled.is_completed(), rolled.message
+    ours = published().group_by("channel", "date").agg(pl.col("units", "refunded_units", "revenue").sum())
+    truth = (
+        synced.truth()
+        .group_by("channel", "date")
+        .agg(pl.col("units", "refunded_units").sum(), revenue=pl.col("revenue").sum())
+    )
+    # Beyond the first load's span nothing was asked for.
+    since = (FIRST - timedelta(days=168)).date()
+    theirs = truth.filter(pl.col("date") >= since).sort("channel", "date")
+    ours = ours.filter(pl.col("date") >= since).sort("channel", "date")
+    compared = theirs.join(ours, on=["channel", "date"], how="full", coalesce=True, suffix="_ours").fill_null(
+        0
+    )
+    wrong = compared.filter(
+        (pl.col("units") != pl.col("units_ours"))
+        | (pl.col("refunded_units") != pl.col("refunded_units_ours"))
+        | ((pl.col("revenue").cast(pl.Float64) - pl.col("revenue_ours").cast(pl.Float64)).abs() > 0.005)
+    )
+    assert wrong.is_empty(), wrong
+    assert theirs["units"].sum() > 500
+
+
+def test_the_same_again_writes_nothing(synced):
+    again = sync(["orders"], until=synced.now, return_state=True).result()
+    assert sum(result.records for result in again) > 0
+    assert sum(result.inserted + result.updated for result in again) == 0
+    assert roll_up(return_state=True).result().days == 0
+
+
+def test_one_wrong_credential_fails_its_account_alone(synced, monkeypatch):
+    monkeypatch.setenv("WALMART_CLIENT_SECRET", "wrong")
+    connections.forget()
+    state = sync(["products"], until=synced.now, return_state=True)
+    monkeypatch.undo()
+    connections.forget()
+    assert state.is_failed()
+    assert "walmart products" in state.message
+    assert {result.account for result in state.result(raise_on_failure=False)} == {"amazon", "shopify"}
+
+
+def test_a_page_that_dies_moves_no_watermark_and_the_next_run_heals(synced):
+    before = read.freshness(connections.postgres()).filter(resource="orders", account="shopify")[
+        "read_until"
+    ][0]
+    later = synced.move_to(synced.now + timedelta(hours=6))
+    synced.state.faults.add(Fault(operation="POST /shopify/*", kind="status", status=400, times=1))
+    assert sync(["orders"], ["shopify"], until=later, return_state=True).is_failed()
+    stale = read.freshness(connections.postgres()).filter(resource="orders", account="shopify")["read_until"][
+        0
+    ]
+    assert stale == before
+    assert sync(["orders"], until=later, return_state=True).is_completed()
+    healed = read.freshness(connections.postgres()).filter(resource="orders", account="shopify")[
+        "read_until"
+    ][0]
+    assert healed > before
+
+
+def test_stock_and_forecast_become_messages_once(synced):
+    now = synced.now
+    sync(["inventory"], until=now, return_state=True)
+    foreseen = forecast(now.date(), 21, "quick", return_state=True)
+    assert foreseen.is_completed(), foreseen.message
+    first = stock_alerts(now, return_state=True).result()
+    assert first["changes"], "the small world should run low somewhere"
+    assert {message["state"] for message in first["sent"]} == {"accepted"}
+    assert synced.received() == len(first["sent"])
+    again = stock_alerts(now, return_state=True).result()
+    assert again["sent"] == []
+    assert synced.received() == len(first["sent"])
+    assert store.listed(connections.postgres()).height == sum(
+        c["change"] == "opened" for c in first["changes"]
+    )
