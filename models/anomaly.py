@@ -2,12 +2,15 @@
 
 What to expect is chosen from three simple forecasters by their own recent errors: the usual value of this time of
 the week, of this time of the day, and the recent level. A row stands out when it is further from it than
-almost all rows were before, and when several rows in a row drift together. After an alarm the same episode is
+almost all rows were before, when several rows in a row drift together, or when it is as far from the long-run
+level as hardly any row was. After an alarm the same episode is
 not announced again at once. Tuned and scored on the Numenta benchmark's windows (docs/forecasting.md).
 """
 
+import math
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -19,15 +22,16 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class AnomalySettings:
-    """`floor`: robust deviations below which nothing is odd. `tail`: how many times the usual extreme a row must
+    """`floor`: robust deviations below which nothing is odd (`broad_floor`: from the long-run level). `tail`: how many times the usual extreme a row must
     reach. `quiet_days`: silence after an alarm. `warm_up_days`, `warm_up_rows`: rows that are only learned from."""
 
     floor: float = 5.0
-    tail: float = 1.6
-    extreme: float = 0.995
+    tail: float = 1.2
+    extreme: float = 0.998
     memory: int = 3_000
-    together: int = 6
+    together: int = 24
     quiet_days: float = 1.0
+    broad_floor: float = 5.0
     warm_up_days: float = 2.0
     warm_up_rows: int = 30
 
@@ -88,8 +92,7 @@ class _Slots:
         self.values: dict[int, deque[float]] = {}
 
     def expects(self, at: float) -> float:
-        seen = self.values.get(self._slot(at))
-        return float("nan") if not seen else float(np.median(seen))
+        return _middle(self.values.get(self._slot(at), ()))
 
     def learn(self, at: float, value: float) -> None:
         self.values.setdefault(self._slot(at), deque(maxlen=self.kept)).append(value)
@@ -98,70 +101,115 @@ class _Slots:
         return int((at % self.cycle) // self.step)
 
 
-def _walk(seconds: Floats, values: Floats, settings: AnomalySettings) -> tuple[Floats, Floats, "list[bool]"]:
-    step = _step(seconds)
-    seasonal = max(step, 60.0)
-    weekly, daily = _Slots(7 * DAY, seasonal, 6), _Slots(DAY, seasonal, 9)
-    recent: deque[float] = deque(maxlen=5)
-    drift = np.zeros(2)  # how far the week and the day have been off lately
-    errors = np.full(3, np.nan)  # running mean |error| of week, day, level
-    memory: deque[float] = deque(maxlen=settings.memory)
-    jointly: deque[float] = deque(maxlen=settings.memory)
-    window: deque[float] = deque(maxlen=settings.together)
-    limits = (settings.floor, settings.floor)
-    spread, quiet_until = float("nan"), -np.inf
-    expected, score, odd = np.full(len(values), np.nan), np.zeros(len(values)), [False] * len(values)
-    slow = 1.0 / max(50.0, DAY / max(step, 60.0))
-    for row, (at, value) in enumerate(zip(seconds, values, strict=True)):
-        usual = np.array([weekly.expects(at) + drift[0], daily.expects(at) + drift[1],
-                          float(np.median(recent)) if recent else np.nan])  # fmt: skip
-        trusted = np.where(np.isfinite(usual), np.where(np.isfinite(errors), errors, np.inf), np.inf)
-        chosen = int(np.argmin(trusted)) if np.isfinite(trusted).any() else 2
-        guess = usual[chosen]
-        expected[row] = guess
-        if not np.isfinite(value):
-            continue
-        if np.isfinite(guess):
-            gap = value - guess
-            if np.isfinite(spread) and len(memory) >= settings.warm_up_rows:
-                unit = max(spread, 1e-3 * abs(guess), 1e-9)
-                single = abs(gap) / unit
-                window.append(float(np.clip(gap / unit, -limits[0], limits[0])))
-                joint = abs(sum(window)) / len(window) ** 0.5
-                if row % 20 == 0:
-                    limits = _limits(memory, jointly, settings)
-                reach = max(single / limits[0], joint / limits[1])
-                score[row] = reach**2 / (1 + reach**2)
-                warm = at - seconds[0] >= settings.warm_up_days * DAY or row > 1000
-                if reach > 1 and warm and at >= quiet_until:
-                    odd[row] = True
-                    quiet_until = at + settings.quiet_days * DAY
-                memory.append(min(single, 5 * limits[0]))
-                jointly.append(min(joint, 5 * limits[1]))
-            else:
-                memory.append(0.0)
-            size = abs(gap)
-            # one wild row must not make the next wild row look usual
-            capped = min(size, 4 * spread) if np.isfinite(spread) and spread > 0 else size
-            spread = size if not np.isfinite(spread) else spread + slow * (capped - spread)
-        for which in range(3):
-            if np.isfinite(usual[which]):
-                miss = abs(value - usual[which])
-                errors[which] = (
-                    miss if not np.isfinite(errors[which]) else errors[which] + slow * (miss - errors[which])
-                )
-        for which, slots in enumerate((weekly, daily)):
+class _Expectation:
+    """Week, day and level, each with its running error; the one that was off least lately speaks."""
+
+    def __init__(self, step: float) -> None:
+        slot = max(step, 60.0)
+        self.slots = (_Slots(7 * DAY, slot, 6), _Slots(DAY, slot, 9))
+        self.recent: deque[float] = deque(maxlen=5)
+        self.drift = [0.0, 0.0]  # how far week and day have been off lately
+        self.errors = [math.inf, math.inf, math.inf]
+        self.slow = 1.0 / max(50.0, DAY / slot)
+
+    def usual(self, at: float) -> list[float]:
+        """What each of the three expects; NaN where it has seen nothing."""
+        seasonal = [slots.expects(at) + off for slots, off in zip(self.slots, self.drift, strict=True)]
+        return [*seasonal, _middle(self.recent)]
+
+    def chosen(self, usual: list[float]) -> float:
+        known = [
+            (error, value) for error, value in zip(self.errors, usual, strict=True) if not math.isnan(value)
+        ]
+        return min(known)[1] if known else math.nan
+
+    def learn(self, at: float, value: float, usual: list[float]) -> None:
+        for which, said in enumerate(usual):
+            if not math.isnan(said):
+                miss, error = abs(value - said), self.errors[which]
+                self.errors[which] = miss if error == math.inf else error + self.slow * (miss - error)
+        for which, slots in enumerate(self.slots):
             plain = slots.expects(at)
-            if np.isfinite(plain):
-                drift[which] += min(1.0, 10 * slow) * (value - plain - drift[which])
+            if not math.isnan(plain):
+                self.drift[which] += min(1.0, 10 * self.slow) * (value - plain - self.drift[which])
             slots.learn(at, value)
-        recent.append(value)
+        self.recent.append(value)
+
+
+class _Judge:
+    """How far out a gap is against all gaps before it, alone and together with the ones just before."""
+
+    def __init__(self, settings: AnomalySettings, slow: float) -> None:
+        self.settings, self.slow = settings, slow
+        self.singles: deque[float] = deque(maxlen=settings.memory)
+        self.joints: deque[float] = deque(maxlen=settings.memory)
+        self.window: deque[float] = deque(maxlen=settings.together)
+        self.limits = (settings.floor, settings.floor)
+        self.spread = math.nan
+        self.seen = 0
+
+    def reach(self, gap: float, guess: float) -> float:
+        """1 at the line, 2 twice beyond it; 0 while still learning what is usual."""
+        self.seen += 1
+        reach, size = 0.0, abs(gap)
+        if self.seen > self.settings.warm_up_rows:
+            unit = max(self.spread, 1e-3 * abs(guess), 1e-9)
+            single = size / unit
+            self.window.append(max(-self.limits[0], min(gap / unit, self.limits[0])))
+            joint = abs(sum(self.window)) / len(self.window) ** 0.5
+            if self.seen % 50 == 1 or len(self.singles) < 100:
+                self.limits = _limits(self.singles, self.joints, self.settings)
+            reach = max(single / self.limits[0], joint / self.limits[1])
+            self.singles.append(min(single, 5 * self.limits[0]))
+            self.joints.append(min(joint, 5 * self.limits[1]))
+        # one wild row must not make the next wild row look usual
+        capped = min(size, 4 * self.spread) if self.spread > 0 else size
+        slow = max(self.slow, 1.0 / self.seen)
+        self.spread = size if self.seen == 1 else self.spread + slow * (capped - self.spread)
+        return reach
+
+
+def _walk(seconds: Floats, values: Floats, settings: AnomalySettings) -> tuple[Floats, Floats, list[bool]]:
+    expectation = _Expectation(_step(seconds))
+    judge = _Judge(settings, expectation.slow)
+    broad, level = _Judge(replace(settings, floor=settings.broad_floor), expectation.slow / 4), math.nan
+    quiet_until = -math.inf
+    expected, score, odd = np.full(len(values), np.nan), np.zeros(len(values)), [False] * len(values)
+    first = float(seconds[0])
+    for row, (at, value) in enumerate(zip(seconds.tolist(), values.tolist(), strict=True)):
+        usual = expectation.usual(at)
+        guess = expectation.chosen(usual)
+        expected[row] = guess
+        if math.isnan(value):
+            continue
+        if not math.isnan(guess):
+            reach = judge.reach(value - guess, guess)
+            if not math.isnan(level):
+                reach = max(reach, broad.reach(value - level, level))
+            score[row] = reach**2 / (1 + reach**2)
+            warm = at - first >= settings.warm_up_days * DAY or row > 1000
+            if reach > 1 and warm and at >= quiet_until:
+                odd[row] = True
+                quiet_until = at + settings.quiet_days * DAY
+        level = (
+            value
+            if math.isnan(level)
+            else level + max(1.0 / (row + 1), expectation.slow / 8) * (value - level)
+        )
+        expectation.learn(at, value, usual)
     return expected, score, odd
 
 
-def _limits(
-    memory: "deque[float]", jointly: "deque[float]", settings: AnomalySettings
-) -> tuple[float, float]:
+def _middle(values: Collection[float]) -> float:
+    """Median; NaN of nothing."""
+    if not values:
+        return math.nan
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def _limits(memory: deque[float], jointly: deque[float], settings: AnomalySettings) -> tuple[float, float]:
     """What single rows and rows together must reach: the floor, or beyond the extremes seen so far."""
     single = float(np.quantile(memory, settings.extreme)) if memory else 0.0
     joint = float(np.quantile(jointly, settings.extreme)) if jointly else 0.0
