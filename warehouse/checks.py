@@ -83,6 +83,7 @@ def after_load(engine: Engine) -> list[CheckResult]:
 def ledger_balances(engine: Engine) -> CheckResult:
     """Every line's events add up to its state."""
     query = sql.read("ledger_imbalance").replace("{line_sales}", sql.read("line_sales"))
+    query = query.replace("{orders}", "core.orders").replace("{items}", "core.order_items")
     with engine.connect() as connection:
         rows = connection.execute(text(query)).all()
     detail = "; ".join(f"order {row.order_id} line {row.line_id}" for row in rows[:_SHOWN])

@@ -21,6 +21,16 @@ _REFERENCES: Mapping[str, str] = {
 }
 
 
+_KNOWN_LINES = {
+    "orders": "core.orders",
+    "items": "core.order_items",
+    "which": "WHERE o.id IN (SELECT order_id FROM t_touched)",
+}
+_NEW_LINES = {
+    "orders": "(SELECT t.*, t.order_id AS id FROM t_orders t WHERE t.action = 'new')",
+    "items": "t_items",
+    "which": "",
+}
 _ONLY = {"distinct": "", "order": ""}
 _NEWEST = {
     "distinct": "DISTINCT ON (s.channel, s.external_id)",
@@ -100,30 +110,37 @@ class Steps:
         """Orders, their lines and refunds, and the ledger events these changes make."""
         touched: list[str] = []
         refunded = self._refunds()
-        if self._staging.has("orders"):
+        has_orders, has_new_lines = self._staging.has("orders"), False
+        if has_orders:
             tangled = self._is_tangled()
             self._run("orders_collect", **(_NEWEST if tangled else _ONLY))
             self._analyze("t_orders")
-            self._orders()
-            touched.append("SELECT order_id, action = 'new' FROM t_orders WHERE action IN ('new', 'changed')")
+            has_new_lines = self._orders() and self._staging.has("order_items")
+            touched.append("SELECT order_id FROM t_orders WHERE action = 'changed'")
             touched += self._items(tangled)
         if refunded:
-            orders = self._ids(
-                "SELECT o.id FROM core.orders o JOIN (SELECT unnest(CAST(:ids AS bigint[])) AS channel_id,"
-                " unnest(CAST(:names AS text[])) AS external_id) r USING (channel_id, external_id)",
-                ids=[channel for channel, _ in refunded],
-                names=[order for _, order in refunded],
-            )
-            rows = self._run("items_refunded", orders=sorted(orders)).rowcount
-            self._count("order_items", "updated", rows)
-            self._execute("CREATE TEMP TABLE t_refunded (order_id bigint) ON COMMIT DROP")
-            self._execute("INSERT INTO t_refunded SELECT unnest(CAST(:ids AS bigint[]))", ids=sorted(orders))
-            known = "SELECT FROM core.sales_events e WHERE e.order_id = r.order_id"
-            touched.append(f"SELECT order_id, NOT EXISTS ({known}) FROM t_refunded r")  # noqa: S608
+            touched.append(self._refunded_orders(refunded, has_orders))
         if touched:
-            self._ledger(" UNION ALL ".join(touched))
+            self._ledger(touched, has_new_lines)
 
-    def _orders(self) -> None:
+    def _refunded_orders(self, refunded: set[tuple[int, str]], has_orders: bool) -> str:
+        """Refunds onto the lines of known orders; returns the query for those orders."""
+        orders = self._ids(
+            "SELECT o.id FROM core.orders o JOIN (SELECT unnest(CAST(:ids AS bigint[])) AS channel_id,"
+            " unnest(CAST(:names AS text[])) AS external_id) r USING (channel_id, external_id)",
+            ids=[channel for channel, _ in refunded],
+            names=[order for _, order in refunded],
+        )
+        if has_orders:  # new ones were inserted with their refunds
+            orders -= self._ids("SELECT order_id FROM t_orders WHERE action = 'new'")
+        rows = self._run("items_refunded", orders=sorted(orders)).rowcount
+        self._count("order_items", "updated", rows)
+        self._execute("CREATE TEMP TABLE t_refunded (order_id bigint) ON COMMIT DROP")
+        self._execute("INSERT INTO t_refunded SELECT unnest(CAST(:ids AS bigint[]))", ids=sorted(orders))
+        return "SELECT order_id FROM t_refunded"
+
+    def _orders(self) -> bool:
+        """Orders into core; whether any of them is new."""
         actions = self._actions("t_orders")
         wanted = actions.get("new", 0) + actions.get("changed", 0)
         if wanted and self._run("orders_upsert").rowcount != wanted:
@@ -131,6 +148,7 @@ class Steps:
         self._count("orders", "inserted", actions.get("new", 0))
         self._count("orders", "updated", actions.get("changed", 0))
         self._count("orders", "written", wanted)
+        return actions.get("new", 0) > 0
 
     def _refunds(self) -> set[tuple[int, str]]:
         if not self._staging.has("refunds"):
@@ -154,6 +172,7 @@ class Steps:
         actions = self._actions("t_items")
         wanted = actions.get("new", 0) + actions.get("changed", 0)
         if wanted:
+            self._run("items_insert")
             self._run("items_upsert")
         self._count("order_items", "inserted", actions.get("new", 0))
         self._count("order_items", "updated", actions.get("changed", 0))
@@ -161,28 +180,27 @@ class Steps:
         self._execute("CREATE TEMP TABLE t_vanished (order_id bigint) ON COMMIT DROP")
         self._count("order_items", "removed", self._run("items_vanished").rowcount)
         return [
-            "SELECT i.order_id, o.action = 'new' FROM t_items i JOIN t_orders o USING (order_id)"
-            " WHERE i.action IN ('new', 'changed') AND o.action = 'same'",
-            "SELECT order_id, false FROM t_vanished",
+            "SELECT order_id FROM t_items WHERE action IN ('new', 'changed') AND NOT is_new",
+            "SELECT order_id FROM t_vanished",
         ]
 
-    def _ledger(self, touched: str) -> None:
-        """Record what happened to the orders `touched` (a query for order_id, is_new) gives."""
-        self._run("touched", touched=touched)
-        self._analyze("t_touched")
+    def _ledger(self, touched: list[str], has_new_lines: bool) -> None:
+        """Record what happened to new orders, and to those known that `touched` (queries for order_id) give."""
         self._run("moved")
-        flags = self._execute(
-            "SELECT bool_or(is_new) AS new, bool_or(NOT is_new) AS known FROM t_touched"
-        ).one()
-        for name, which, needed in (
-            ("ledger_new", "is_new", flags.new),
-            ("ledger_known", "NOT is_new", flags.known),
-        ):
-            if needed:
-                wanted = sql.read("ledger_wanted").replace("{line_sales}", sql.read("line_sales"))
-                statement = sql.read(name).replace("{wanted}", wanted).replace("{which}", which)
-                statement = statement.replace("{days}", sql.read("ledger_days"))
-                self._connection.execute(text(statement), self._values)
+        if has_new_lines:
+            self._record("ledger_new", _NEW_LINES)
+        self._run("touched", touched=" UNION ALL ".join(touched))
+        if self._execute("SELECT EXISTS (SELECT FROM t_touched)").scalar():
+            self._analyze("t_touched")
+            self._record("ledger_known", _KNOWN_LINES)
+
+    def _record(self, name: str, where: Mapping[str, str]) -> None:
+        statement = sql.read(name).replace("{wanted}", sql.read("ledger_wanted"))
+        statement = statement.replace("{line_sales}", sql.read("line_sales"))
+        statement = statement.replace("{days}", sql.read("ledger_days"))
+        for part, value in where.items():
+            statement = statement.replace("{%s}" % part, value)  # noqa: UP031
+        self._connection.execute(text(statement), self._values)
 
     def returns(self) -> None:
         rows = self._run("returns_upsert").all()

@@ -1,7 +1,8 @@
 -- Lines beside what core has, and what to do about them. {lines}: how lines are matched to orders.
 CREATE TEMP TABLE t_items ON COMMIT DROP AS
 WITH parents AS (
-    SELECT order_id, channel_id, channel, external_id, seq FROM t_orders WHERE action <> 'older'
+    SELECT order_id, channel_id, channel, external_id, seq, action = 'new' AS is_new FROM t_orders
+    WHERE action <> 'older'
 ),
 {lines},
 refunded AS (
@@ -16,7 +17,7 @@ refunded AS (
     GROUP BY 1, 2, 3
 ),
 priced AS (
-    SELECT l.order_id, l.line_id, l.channel_id, p.product_id, l.sku, l.external_id, l.title,
+    SELECT l.order_id, l.is_new, l.line_id, p.product_id, l.sku, l.external_id, l.title,
            coalesce(l.quantity, 0) AS quantity, coalesce(l.cancelled_quantity, 0) AS cancelled_quantity,
            greatest(l.refunded_quantity, r.quantity, 0) AS refunded_quantity, l.unit_price, l.discount, l.tax,
            l.total, greatest(l.refunded_amount, r.amount) AS refunded_amount, l.net_amount,

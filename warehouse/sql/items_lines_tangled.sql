@@ -8,18 +8,18 @@ bare AS (  -- orders whose page brought no lines
     )
 ),
 elsewhere AS (
-    SELECT b.order_id, b.channel_id, b.channel, b.external_id, max(i.seq) AS seq
+    SELECT b.order_id, b.channel_id, b.channel, b.external_id, max(i.seq) AS seq, b.is_new
     FROM bare b
     JOIN staging."{load}__order_items" i ON i.channel = b.channel AND i.order_external_id = b.external_id
-    GROUP BY b.order_id, b.channel_id, b.channel, b.external_id
+    GROUP BY b.order_id, b.channel_id, b.channel, b.external_id, b.is_new
 ),
 chosen AS (
-    SELECT order_id, channel_id, channel, external_id, seq FROM parents
+    SELECT order_id, channel_id, channel, external_id, seq, is_new FROM parents
     UNION ALL
-    SELECT order_id, channel_id, channel, external_id, seq FROM elsewhere
+    SELECT order_id, channel_id, channel, external_id, seq, is_new FROM elsewhere
 ),
 lines AS (
-    SELECT DISTINCT ON (h.order_id, i.line_id COLLATE "C") h.order_id, h.channel_id, i.*
+    SELECT DISTINCT ON (h.order_id, i.line_id COLLATE "C") h.order_id, h.is_new, h.channel_id, i.*
     FROM chosen h
     JOIN staging."{load}__order_items" i
       ON i.channel = h.channel AND i.order_external_id = h.external_id AND i.seq = h.seq

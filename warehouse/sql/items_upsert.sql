@@ -7,7 +7,7 @@ SELECT order_id, line_id, product_id, sku, external_id, title, quantity, cancell
        unit_price, discount, tax, total, refunded_amount, net_amount, refunded_net_amount,
        stated_refunded_quantity, stated_refunded_amount, stated_refunded_net_amount, tax_included, is_gift_card
 FROM t_items
-WHERE action IN ('new', 'changed')
+WHERE action IN ('new', 'changed') AND NOT is_new
 ON CONFLICT (order_id, line_id) DO UPDATE SET
     product_id = EXCLUDED.product_id, sku = EXCLUDED.sku, external_id = EXCLUDED.external_id,
     title = EXCLUDED.title, quantity = EXCLUDED.quantity, cancelled_quantity = EXCLUDED.cancelled_quantity,

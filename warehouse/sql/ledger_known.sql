@@ -9,7 +9,7 @@ recorded AS (
            sum(e.refunded_units)::bigint AS refunded_units, sum(e.refunded_amount) AS refunded_amount,
            sum(e.refunded_net_amount) AS refunded_net
     FROM core.sales_events e
-    WHERE e.order_id IN (SELECT order_id FROM t_touched WHERE {which})
+    WHERE e.order_id IN (SELECT order_id FROM t_touched)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 ),
 -- A line whose day, product or currency changed leaves events under the old one: they are taken back there.

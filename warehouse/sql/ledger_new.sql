@@ -1,4 +1,5 @@
--- Orders never seen before have no events yet: what their lines count for is what is recorded.
+-- Orders never seen before have no events yet: what their lines count for is what is recorded. Read from what
+-- was just collected, whose size the planner knows.
 {wanted},
 recorded_now AS (
     INSERT INTO core.sales_events (

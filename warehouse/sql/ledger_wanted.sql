@@ -1,7 +1,7 @@
--- What the lines of touched orders should have in the ledger, part by part. {which}: which of them.
+-- What lines should have in the ledger, part by part. {which}: of which orders.
 WITH lines AS MATERIALIZED (
     {line_sales}
-    WHERE o.id IN (SELECT order_id FROM t_touched WHERE {which})
+    {which}
 ),
 -- Refunds in the order they happened: the dated ones, then what the order states beyond them.
 dated AS (

@@ -1,4 +1,4 @@
--- What each line of an order counts for, now. Grain: (order_id, line_id). {orders}: which orders.
+-- What each line of an order counts for, now. Grain: (order_id, line_id). {orders}, {items}: where they stand.
 -- Test orders, replacements and gift cards count for nothing. In a cancelled order every unit is cancelled.
 -- Where units were cancelled, money given back for them is no refund of a sale: refunds stop at what is left.
 SELECT o.id AS order_id, i.line_id, i.product_id, o.channel_id, o.external_id, o.order_date, o.ordered_at,
@@ -12,8 +12,8 @@ SELECT o.id AS order_id, i.line_id, i.product_id, o.channel_id, o.external_id, o
        CASE WHEN v.counts THEN i.refunded_quantity ELSE 0 END AS refunded_units,
        CASE WHEN v.counts THEN coalesce(i.refunded_amount, 0) ELSE 0 END AS refunded_amount,
        CASE WHEN v.counts THEN coalesce(i.refunded_net_amount, 0) ELSE 0 END AS refunded_net
-FROM core.orders o
-JOIN core.order_items i ON i.order_id = o.id
+FROM {orders} o
+JOIN {items} i ON i.order_id = o.id
 JOIN core.channels c ON c.id = o.channel_id
 CROSS JOIN LATERAL (SELECT NOT (o.is_test OR o.is_replacement OR i.is_gift_card) AS yes) counted
 CROSS JOIN LATERAL (

@@ -1,7 +1,6 @@
--- Orders whose ledger may have to move. Those never seen before have no events to compare with.
+-- Known orders whose ledger may have to move.
 CREATE TEMP TABLE t_touched ON COMMIT DROP AS
-SELECT order_id, bool_and(is_new) AS is_new
+SELECT DISTINCT order_id
 FROM (
     {touched}
-) t (order_id, is_new)
-GROUP BY order_id
+) t

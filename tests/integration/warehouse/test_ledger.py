@@ -9,7 +9,8 @@ from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, 
 from warehouse import checks
 
 EVENTS = (
-    "SELECT kind, happened_date, units, net_amount, refunded_net_amount FROM core.sales_events ORDER BY recorded_at, happened_at, id"
+    "SELECT kind, happened_date, units, net_amount, refunded_net_amount FROM core.sales_events"
+    " ORDER BY recorded_at, happened_at, id"
 )
 DAY0 = T0.date()
 
