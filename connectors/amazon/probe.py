@@ -1,7 +1,6 @@
 """One cheap look at an account: does the token come, is each role there, which marketplaces, which limits."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,20 +11,11 @@ from connectors.amazon.reports import ALL_ORDERS, stamp
 from connectors.budget import Rate
 from connectors.client import Call, ChannelClient
 from connectors.errors import AuthenticationError, ConnectorError
+from connectors.finding import Finding
 
 _PARTICIPATIONS = Call(
     "getMarketplaceParticipations", Rate(0.016, 15), "sellers/v1/marketplaceParticipations"
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a look found. `subject` is what was looked at; `advice` says what to do when it is not well."""
-
-    subject: str
-    ok: bool
-    text: str
-    advice: str = ""
 
 
 class _Participation(msgspec.Struct):
@@ -50,9 +40,7 @@ def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
     """A finding for the token, the marketplaces and each resource. Sends at most one request for each."""
     places = [channel.external_id for channel in client.account.channels]
     try:
-        answer = client.send(
-            Call("getMarketplaceParticipations", Rate(0.016, 15), "sellers/v1/marketplaceParticipations")
-        )
+        answer = client.send(_PARTICIPATIONS)
     except AuthenticationError as error:
         yield Finding(
             "token", False, str(error), "mend AMAZON_CLIENT_ID, AMAZON_CLIENT_SECRET, AMAZON_REFRESH_TOKEN"
@@ -98,7 +86,9 @@ def _marketplaces(body: bytes, places: list[str]) -> Iterator[Finding]:
                 place, False, "the seller does not sell there", "take it out of AMAZON_MARKETPLACE_IDS"
             )
         elif place in suspended:
-            yield Finding(place, False, "its listings are suspended", "reactivate them in Seller Central")
+            yield Finding(
+                place, False, "its listings are suspended", "reactivate them in Seller Central", grave=False
+            )
     others = sorted(selling - set(places))
     note = f"; sells too, and is not read: {', '.join(others)}" if others else ""
     yield Finding("marketplaces", True, f"{len(selling & set(places))} of {len(places)} are open{note}")

@@ -1,7 +1,6 @@
 """One cheap look at a shop: token, scopes, version, currency, and a read of each resource."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -9,6 +8,7 @@ import msgspec
 from connectors.base import Window
 from connectors.client import ChannelClient
 from connectors.errors import AuthenticationError, ConnectorError
+from connectors.finding import Finding
 from connectors.shopify import queries
 from connectors.shopify.ask import call, data_of
 from connectors.shopify.reader import API_VERSION, ShopifyReader
@@ -22,6 +22,8 @@ _SCOPES = {
     "read_locations": "stock cannot be told apart by place",
     "read_returns": "returns cannot be read",
 }
+# Without it what can be read is right, only less.
+_OPTIONAL = frozenset(["read_all_orders"])
 _LOOKS = {
     "orders": ("Orders", queries.ORDERS),
     "products": ("Products", queries.PRODUCTS),
@@ -29,16 +31,6 @@ _LOOKS = {
     "carts": ("Carts", queries.CARTS),
     "returns": ("Returns", queries.RETURNS),
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a look found. `subject` is what was looked at; `advice` says what to do when it is not well."""
-
-    subject: str
-    ok: bool
-    text: str
-    advice: str = ""
 
 
 class _Shop(msgspec.Struct, rename="camel"):
@@ -106,6 +98,7 @@ def _shop(client: ChannelClient, shop: _Shop) -> Iterator[Finding]:
             False,
             f"the shop's day is {shop.iana_timezone}'s, the account says {channel.timezone}",
             f"set SHOPIFY_TIMEZONE={shop.iana_timezone}",
+            grave=False,
         )
 
 
@@ -128,6 +121,7 @@ def _scopes(granted: set[str]) -> Iterator[Finding]:
                 False,
                 f"scope {scope} is missing: {loss}",
                 f"grant {scope} to the app and install it again",
+                grave=scope not in _OPTIONAL,
             )
 
 
