@@ -22,8 +22,12 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class AnomalySettings:
-    """`floor`: robust deviations below which nothing is odd (`broad_floor`: from the long-run level). `tail`: how many times the usual extreme a row must
-    reach. `quiet_days`: silence after an alarm. `warm_up_days`, `warm_up_rows`: rows that are only learned from."""
+    """Thresholds, in robust deviations from what was expected, and how long to be silent.
+
+    `floor`: below it nothing is odd; `broad_floor`: the same from the long-run level. `tail`: how many times the
+    usual extreme (the `extreme` quantile of the last `memory` rows) a row must reach. `together`: rows that may
+    drift as one. `quiet_days`: silence after an alarm. Rows of the warm-up are only learned from.
+    """
 
     floor: float = 5.0
     tail: float = 1.2

@@ -15,13 +15,13 @@ MOST_OVER_DAY = 1.5  # … unless single days have been that high
 # How far a member is trusted before its errors are seen: measured over the sets of docs/forecasting.md. Past errors
 # of one shop mostly tie (its members differ by less than its months), so they prune and tilt, not decide.
 TRUST = {
-    "gradient_boosted": 5.0,
-    "lstm": 3.0,
+    "gradient_boosted": 7.0,
+    "lstm": 2.0,
     "prophet": 1.0,
     "ets": 1.0,
-    "arima": 1.0,
-    "weekday_mean": 0.3,
-    "tsb": 0.3,
+    "arima": 0.5,
+    "weekday_mean": 0.2,
+    "tsb": 0.2,
 }
 TILT = 20.0  # weight falls with error to this power: 5 % worse is 0.38 of the weight
 MEDIAN_SHARE = 0.2  # of the kept members' median: a guard against one that goes astray

@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from models.anomaly import detect
 from models.base import SeriesError
 from tests.reference import reference
 
-START = datetime(2024, 1, 1)
+START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def orders_an_hour(hours=24 * 35, seed=1):
