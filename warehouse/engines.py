@@ -50,7 +50,7 @@ def postgres(
     return create_engine(
         postgres_url(url),
         pool_size=pool_size,
-        max_overflow=5,
+        max_overflow=20,  # a sync holds four at times: staging, merge, lease, budget
         pool_pre_ping=True,
         connect_args={
             "application_name": f"{application}:{work}",

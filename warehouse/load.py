@@ -58,16 +58,19 @@ class Staging:
     def __enter__(self) -> Self:
         reap(self._engine)
         self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        schema.require(self._connection)
-        self._connection.execute(
-            text("SELECT set_config('application_name', :name, false)"), {"name": self._name}
-        )
-        if not self._connection.scalar(
-            text("SELECT pg_try_advisory_lock(hashtextextended(:id, 7))"), self._id
-        ):
+        try:
+            self._open(self._connection)
+        except BaseException:
             self._close()
-            raise ValueError(f"load_id {self.load_id} is in use by another attempt")
+            raise
         return self
+
+    def _open(self, connection: Connection) -> None:
+        schema.require(connection)
+        name = {"name": self._name}
+        connection.execute(text("SELECT set_config('application_name', :name, false)"), name)
+        if not connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:id, 7))"), self._id):
+            raise ValueError(f"load_id {self.load_id} is in use by another attempt")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -7,8 +7,8 @@ SELECT o.id AS order_id, i.line_id, i.product_id, o.channel_id, o.external_id, o
             ELSE o.source_updated_at END AS cancelled_at,
        v.units, v.net + v.discount AS gross, v.discount, v.net,
        k.units AS cancelled_units,
-       CASE WHEN v.units = 0 THEN 0 ELSE round(v.net * k.units / v.units, 4) END AS cancelled_net,
-       CASE WHEN v.units = 0 THEN 0 ELSE round(v.discount * k.units / v.units, 4) END AS cancelled_discount,
+       CASE WHEN k.units = 0 THEN 0 ELSE round(v.net * k.units / v.units, 4) END AS cancelled_net,
+       CASE WHEN k.units = 0 THEN 0 ELSE round(v.discount * k.units / v.units, 4) END AS cancelled_discount,
        CASE WHEN v.counts THEN i.refunded_quantity ELSE 0 END AS refunded_units,
        CASE WHEN v.counts THEN coalesce(i.refunded_amount, 0) ELSE 0 END AS refunded_amount,
        CASE WHEN v.counts THEN coalesce(i.refunded_net_amount, 0) ELSE 0 END AS refunded_net
