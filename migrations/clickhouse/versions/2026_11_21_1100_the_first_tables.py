@@ -5,6 +5,7 @@ One statement per operation, each re-runnable: ClickHouse has no transactions fo
 Revision 0001, revises .
 """
 
+# ruff: noqa: E501 (comments of columns are kept on one line)
 from collections.abc import Sequence
 
 import sqlalchemy as sa

@@ -3,6 +3,7 @@
 Revision 0001, revises .
 """
 
+# ruff: noqa: E501 (comments of columns are kept on one line)
 from collections.abc import Sequence
 
 import sqlalchemy as sa
