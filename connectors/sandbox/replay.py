@@ -87,6 +87,8 @@ class ReplayWorld:
         self.book = _book(self.markets, sales, refunds, products)
         self._sold = _SoldIndex(self.book, len(self.markets), len(products))
         self._lock = threading.Lock()
+        # Listings are paged through twenty at a time while the clock stands still.
+        self._products_at: dict[str, tuple[datetime, list[Product]]] = {}
         self._stock_of_day: dict[tuple[str, int], list[Stock]] = {}
 
     def orders_between(self, channel: str, now: datetime, **spans: datetime | None) -> Sequence[int]:
@@ -97,6 +99,15 @@ class ReplayWorld:
 
     def products(self, channel: str, now: datetime) -> Sequence[Product]:
         """What has been sold on the channel so far, by SKU (products are numbered in that order)."""
+        with self._lock:
+            known = self._products_at.get(channel)
+        if known is None or known[0] != now:
+            known = (now, self._products(channel, now))
+            with self._lock:
+                self._products_at[channel] = known
+        return known[1]
+
+    def _products(self, channel: str, now: datetime) -> list[Product]:
         first = self._sold.first[self._position(channel)]
         return [
             Product(
