@@ -5,13 +5,14 @@ is wrong and what to do; `--debug` shows where it came from.
 """
 
 import os
+import re
 import sys
 import traceback
 from typing import Annotated
 
 import typer
 
-from deployments.commands import data, files, journey
+from deployments.commands import data, files, journey, operations
 
 app = typer.Typer(
     name="wharf",
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (journey, data, files):
+for module in (journey, operations, data, files):
     module.register(app)
 
 
@@ -43,40 +44,55 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 the outermost edge: whatever it is becomes one line
         if os.environ.get("WHARF_DEBUG"):
             traceback.print_exc()
-        text, code = _explain(error)
-        print(f"wharf: {text}", file=sys.stderr)
+        text, code = explain(error)
+        if text:
+            print(f"wharf: {text}", file=sys.stderr)
         sys.exit(code)
     sys.exit(status or 0)
 
 
-def _explain(error: Exception) -> tuple[str, int]:
-    """What to print for an error, and the exit status."""
-    import click
+def explain(error: BaseException) -> tuple[str, int]:
+    """What to print for an error, on one line, and the exit status."""
+    text, code = _explain(error)
+    return " ".join(text.replace("Value error, ", "").split()), code
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
     from pydantic import ValidationError
 
-    if isinstance(error, click.exceptions.Exit):
+    kind, home = type(error).__name__, type(error).__module__.split(".")[0]
+    text = re.sub(r"//[^/@\s]+@", "//…@", str(error)) or kind
+    if isinstance(error, typer.Exit):
         return "", error.exit_code
-    if isinstance(error, click.ClickException):
-        return error.format_message(), 2
+    if isinstance(error, typer.Abort):
+        return "stopped", 130
+    if (said := getattr(error, "format_message", None)) is not None:  # click's own, whoever ships it
+        context = getattr(error, "ctx", None)
+        if kind == "NoArgsIsHelpError":
+            print(said())
+            return "", 2
+        return said() + (f" (see {context.command_path} --help)" if context else ""), 2
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        return f"{field}: {first['msg'].removeprefix('Value error, ')}", 2
-    text = " ".join(str(error).split()) or type(error).__name__
-    if type(error).__name__ in {"ConfigurationError", "LocalServiceError"}:
+        name = field.upper() if field.islower() else field
+        return f"{name}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": "), 2
+    if kind in {"ConfigurationError", "LocalServiceError", "AlertConfigError", "MappingError"}:
         return text, 2
-    if type(error).__module__.split(".")[0] in {
-        "connectors",
-        "warehouse",
-        "models",
-        "alerts",
-        "flows",
-        "deployments",
-    }:
+    if home in _OURS or isinstance(error, OSError):
         return text, 1
-    if isinstance(error, OSError):
-        return text, 1
-    return f"{type(error).__name__}: {text[:500]} (run with --debug to see where)", 1
+    if home in _DATABASES:
+        told = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        return f"{_DATABASES[home]}: {re.sub(r'//[^/@]+@', '//…@', told)[:400]}; `wharf doctor` tells more", 1
+    return f"{kind}: {text[:500]} (run `wharf --debug …` to see where)", 1
+
+
+_OURS = frozenset(["connectors", "warehouse", "models", "alerts", "flows", "deployments"])
+_DATABASES = {
+    "sqlalchemy": "PostgreSQL (DATABASE_URL)",
+    "psycopg2": "PostgreSQL (DATABASE_URL)",
+    "clickhouse_connect": "ClickHouse (CLICKHOUSE_URL)",
+}
 
 
 if __name__ == "__main__":

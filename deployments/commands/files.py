@@ -2,11 +2,15 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from deployments.commands.output import emit, shown
 
 Input = Annotated[Path, typer.Option("--input", help="CSV or parquet", exists=True, dir_okay=False)]
 Output = Annotated[Path, typer.Option("--output", help="CSV or parquet", dir_okay=False)]
@@ -90,7 +94,7 @@ def backtest(
         )
     model_files.write_forecast(result.frame, output)
     if not as_json:
-        print(_table(result.scores))
+        print(shown(result.scores, rounded=True))
     _say(
         as_json,
         f"{_count(series)} series, {folds} origins x {horizon} days -> {output}",
@@ -105,7 +109,8 @@ def anomalies(input: Input, output: Output, as_json: AsJson = False) -> None:
     from models import anomaly
     from models import files as model_files
 
-    found = anomaly.detect(model_files.read_table(input))
+    with _naming(input):
+        found = anomaly.detect(model_files.read_table(input))
     _write(found, output)
     count = int(found["is_anomaly"].sum())
     _say(
@@ -134,9 +139,9 @@ def score(
     from models import risk as risk_model
 
     kept = model or _kept_risk_model()
-    scored = risk_model.score(
-        model_files.read_table(input), risk_model.RiskModel.load(kept) if kept.exists() else None
-    )
+    known = risk_model.RiskModel.load(kept) if kept.exists() else None
+    with _naming(input):
+        scored = risk_model.score(model_files.read_table(input), known)
     _write(scored, output)
     high = int((scored["risk"] == "high").sum())
     how = f"by the model of {kept}" if kept.exists() else "from first principles (see: wharf risk train)"
@@ -159,7 +164,8 @@ def train(
     from models import files as model_files
     from models import risk as risk_model
 
-    trained = risk_model.train(model_files.read_table(input))
+    with _naming(input):
+        trained = risk_model.train(model_files.read_table(input))
     kept = model or _kept_risk_model()
     kept.parent.mkdir(parents=True, exist_ok=True)
     trained.save(kept)
@@ -171,6 +177,19 @@ def _kept_risk_model() -> Path:
     from flows.settings import WharfSettings
 
     return WharfSettings().home / "models" / "risk.json"
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors about a file's content say which file."""
+    from models.base import SeriesError
+
+    try:
+        yield
+    except SeriesError as error:
+        if str(path) in str(error):
+            raise
+        raise SeriesError(f"{path}: {error}") from error
 
 
 def _write(frame: Any, path: Path) -> None:
@@ -197,24 +216,10 @@ def _count(series: Any) -> int:
     return int(series["series_id"].n_unique())
 
 
-def _table(frame: Any) -> str:
-    import polars as pl
-
-    shown = frame.with_columns(pl.selectors.float().round(3))
-    with pl.Config(
-        tbl_rows=60,
-        tbl_cols=20,
-        tbl_width_chars=170,
-        tbl_hide_dataframe_shape=True,
-        tbl_hide_column_data_types=True,
-    ):
-        return str(shown)
-
-
 def _say(as_json: bool, line: str, notes: Any, **figures: Any) -> None:
     """One line for a person, or one JSON object for a program."""
     if as_json:
-        print(json.dumps({**figures, "notes": list(notes)}, default=str))
+        emit({**figures, "notes": list(notes)})
         return
     print(line)
     for note in notes:

@@ -54,7 +54,9 @@ def serve(
 ) -> None:
     """Serve the sandbox marketplaces on 127.0.0.1 until Ctrl-C."""
     from connectors.sandbox.app import main
+    from deployments.local.stack import require_port
 
+    require_port(port, "the sandbox marketplaces", setting="--port")
     arguments = ["--port", str(port), "--pace", str(pace), "--seed", str(seed)]
     for path in data or []:
         arguments += ["--replay", str(path)]

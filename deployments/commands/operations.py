@@ -1,0 +1,208 @@
+"""Commands for whoever looks after Wharf: `doctor`, `status`, `import`."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deployments.commands.output import age, emit, shown
+from deployments.commands.services import databases, report_run
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
+class Format(Enum):
+    """Whose files they are."""
+
+    amazon = "amazon"
+    shopify = "shopify"
+    walmart = "walmart"
+    mapped = "mapped"
+
+
+class Platform(Enum):
+    """Where a channel is."""
+
+    amazon = "amazon"
+    shopify = "shopify"
+    walmart = "walmart"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands to `app`."""
+    app.command()(doctor)
+    app.command()(status)
+    app.command("import")(import_files)
+
+
+def doctor(
+    account: Annotated[
+        list[str] | None, typer.Option("--account", help="only this account; repeatable")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at credentials, servers, clock, disk and migrations: what is wrong and what to do."""
+    failed = 0
+    found: list[dict[str, str]] = []
+    for name, finding in _findings(account or []):
+        failed += finding.level == "fail"
+        subject = f"{name} {finding.subject}" if name else finding.subject
+        if as_json:
+            found.append(
+                {
+                    "level": finding.level,
+                    "account": name,
+                    "subject": finding.subject,
+                    "text": finding.text,
+                    "advice": finding.advice,
+                }
+            )
+        else:
+            advice = f" -> {finding.advice}" if finding.advice and not finding.ok else ""
+            print(f"{finding.level:<5} {subject}: {finding.text}{advice}", flush=True)
+    if as_json:
+        emit({"findings": found, "failed": failed})
+    if failed:
+        raise typer.Exit(1)
+
+
+def _findings(names: list[str]) -> Iterator[tuple[str, Any]]:
+    """(account or "", finding), in the order they are looked at."""
+    from connectors.errors import ConfigurationError
+    from connectors.finding import Finding
+    from deployments import doctor as look
+    from flows import connections
+
+    settings = connections.settings()
+    home = settings.home.absolute()
+    sellers, wrong = [], None
+    try:
+        known = connections.accounts()
+        # A name that is mistyped is wrong usage, not a finding.
+        sellers = [connections.account(name) for name in names or sorted(known)]
+    except ConfigurationError as error:
+        wrong = Finding("accounts", False, str(error), "see .env.example and accounts.toml")
+    for check in (
+        look.machine(),
+        look.disk(home),
+        look.clocks(sellers),
+        look.databases(home, **settings.own_databases),
+        look.prefect(settings.prefect_api_url),
+        look.providers(),
+    ):
+        yield from (("", finding) for finding in check)
+    if wrong is not None:
+        yield "", wrong
+    elif not sellers:
+        advice = "copy .env.example to .env and fill in a platform's credentials"
+        yield "", Finding("accounts", False, "none is configured: nothing is synced", advice, grave=False)
+    for seller in sellers:
+        yield from ((seller.name, finding) for finding in look.account(seller, datetime.now(UTC)))
+
+
+def status(as_json: AsJson = False) -> None:
+    """How fresh each account and resource is, how its last run ended, and what the warehouse holds."""
+    with databases():
+        from flows import connections
+        from warehouse import read
+
+        engine = connections.postgres()
+        fresh = read.freshness(engine)
+        totals = _totals()
+    if as_json:
+        emit({"status": fresh.to_dicts(), "totals": totals})
+        return
+    print(_fresh_table(fresh, datetime.now(UTC)) if len(fresh) else "nothing was synced yet: wharf sync")
+    outbox = f"{totals['messages_waiting']:,} messages waiting to be sent"
+    print(
+        f"{totals['orders']:,} orders, {totals['products']:,} products, {totals['days_published']:,} days "
+        f"published to ClickHouse ({totals['days_waiting']:,} waiting), {totals['open_alerts']:,} open alerts, "
+        f"{outbox}, {totals['refused_records']:,} refused records"
+    )
+
+
+def _fresh_table(fresh: Any, now: datetime) -> str:
+    """One line an account and resource; ages in words."""
+    import polars as pl
+
+    rows = [
+        {
+            "account": row["account"],
+            "resource": row["resource"],
+            "last good run": age(row["last_sync_at"], now),
+            "read until": age(row["read_until"], now) if row["read_until"] else "",
+            "last run": row["last_outcome"],
+            "refused": row["refused"],
+            "message": row["last_message"] or "",
+        }
+        for row in fresh.iter_rows(named=True)
+    ]
+    return shown(pl.DataFrame(rows))
+
+
+def _totals() -> dict[str, int]:
+    """What the warehouse holds and what waits in it."""
+    import polars as pl
+
+    from flows import connections
+    from warehouse import frames
+
+    counts = {
+        "orders": "SELECT count(*) FROM core.orders",
+        "products": "SELECT count(*) FROM core.products",
+        "days_published": "SELECT count(*) FROM ops.published_days",
+        "days_waiting": "SELECT count(*) FROM ops.dirty_days",
+        "open_alerts": "SELECT count(*) FROM core.alerts WHERE resolved_at IS NULL",
+        "messages_waiting": "SELECT count(*) FROM ops.outbox WHERE state IN ('pending', 'sending')",
+        "refused_records": "SELECT count(*) FROM ops.quarantine WHERE replayed_at IS NULL",
+    }
+    statement = "SELECT " + ", ".join(f"({query}) AS {name}" for name, query in counts.items())
+    found = frames.query(connections.postgres(), statement, dict.fromkeys(counts, pl.Int64))
+    return found.to_dicts()[0]
+
+
+def import_files(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False, readable=True)
+    ],
+    kind: Annotated[
+        Format,
+        typer.Option("--format", help="whose export it is; mapped: any CSV or parquet of order lines"),
+    ],
+    account: Annotated[str, typer.Option("--account", help="the account or channel the orders belong to")],
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--mapping", help="TOML that names a mapped file's columns", exists=True, dir_okay=False
+        ),
+    ] = None,
+    platform: Annotated[
+        Platform | None, typer.Option("--platform", help="of an account that is not configured")
+    ] = None,
+    currency: Annotated[str | None, typer.Option("--currency", help="its currency, such as EUR")] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", help="its business day, such as Europe/Berlin")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load order history from downloaded files; safe to repeat, and never doubles what the API brought."""
+    from deployments.progress import steps
+
+    with databases(flows=True):
+        from flows import importing
+
+        place = importing.place_of(platform.value if platform else None, currency, timezone)
+        importing.resolve(account, kind.value, place)  # wrong usage ends here, before a run begins
+        with steps() as show, importing.watched(show):
+            state = importing.import_files(
+                [str(path.absolute()) for path in paths],
+                kind.value,
+                account,
+                str(mapping.absolute()) if mapping else None,
+                place,
+                return_state=True,
+            )
+        report_run(state, as_json)

@@ -1,0 +1,49 @@
+"""What commands print: tables and lines for a person, one JSON object for a program, and nothing else on stdout."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+
+def emit(answer: Mapping[str, Any]) -> None:
+    """One JSON object on one line of stdout."""
+    print(json.dumps(dict(answer), default=_plain, ensure_ascii=False))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value)
+
+
+def shown(frame: Any, *, rounded: bool = False) -> str:
+    """A frame as a table, wide and without the types of its columns."""
+    import polars as pl
+
+    if rounded:
+        frame = frame.with_columns(pl.selectors.float().round(3))
+    with pl.Config(
+        tbl_rows=200,
+        tbl_cols=30,
+        tbl_width_chars=200,
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        fmt_str_lengths=70,
+    ):
+        return str(frame)
+
+
+def age(instant: datetime | None, now: datetime) -> str:
+    """How long ago, in words: "3 minutes ago", "never"."""
+    if instant is None:
+        return "never"
+    gone = now - instant
+    if gone < timedelta(minutes=1):
+        return "just now"
+    for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        count = int(gone.total_seconds() // seconds)
+        # Two days say more as hours: 47 hours ago.
+        if count >= (2 if unit == "day" else 1):
+            return f"{count:,} {unit}{'s' if count > 1 else ''} ago"
+    raise AssertionError("a minute or more is some minutes")

@@ -1,0 +1,83 @@
+"""What commands on the warehouse share: its databases for as long as they run, and how a flow's end is told."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from deployments.commands.output import emit
+
+
+@contextlib.contextmanager
+def databases(*, flows: bool = False) -> Iterator[tuple[str, str]]:
+    """The URLs of both databases, embedded ones started, schemas brought up to date.
+
+    With `flows`, Prefect's client is pointed at PREFECT_API_URL, or at a server of its own for this command.
+    """
+    from deployments.local.stack import data_services
+    from deployments.secret_key import ensure_secret_key
+    from flows import connections
+    from warehouse import schema
+
+    settings = connections.settings()
+    home = settings.home.absolute()
+    key = settings.secret_key.get_secret_value() if settings.secret_key else ensure_secret_key(home)
+    with data_services(home, **settings.own_databases) as services:
+        os.environ["DATABASE_URL"] = services.database_url
+        os.environ["CLICKHOUSE_URL"] = services.clickhouse_url
+        os.environ["WHARF_SECRET_KEY"] = key
+        schema.upgrade(services.database_url, services.clickhouse_url)
+        connections.forget()
+        if flows:
+            _prefect_environment(settings)
+        try:
+            yield services.database_url, services.clickhouse_url
+        finally:
+            connections.forget()
+
+
+def _prefect_environment(settings: Any) -> None:
+    from deployments.demo import prefect_client_environment
+
+    wanted = prefect_client_environment(settings.home.absolute())
+    if settings.prefect_api_url:  # it may stand in .env, where Prefect would not look under another folder
+        wanted["PREFECT_API_URL"] = settings.prefect_api_url
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)
+
+
+def check_accounts(names: Sequence[str]) -> None:
+    """Raises ConfigurationError where there is no account at all, or none of a name, before anything starts."""
+    from connectors.errors import ConfigurationError
+    from flows import connections
+
+    known = sorted(connections.accounts())
+    if not known:
+        raise ConfigurationError(
+            "no account is configured: copy .env.example to .env and fill in a platform's credentials"
+        )
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"there is no account {name!r}; configured: {', '.join(known)}")
+
+
+def report_run(state: Any, as_json: bool) -> None:
+    """What a flow run ended as: its rows by account and resource, its message. Raises when it failed."""
+    result = state.result(raise_on_failure=False)
+    if not state.is_completed() and isinstance(result, Exception):
+        raise result
+    rows = [part.row() for part in result if hasattr(part, "row")] if isinstance(result, list) else []
+    if as_json:
+        emit({"state": state.name, "message": state.message, "rows": rows})
+    else:
+        for row in rows:
+            print(
+                f"{row['account']:<10} {row['resource']:<10} {row['records']:>8} records  {row['inserted']:>8} new  "
+                f"{row['updated']:>8} changed  {row['unchanged']:>8} unchanged  {row['refused']:>5} refused"
+            )
+        if state.is_completed():
+            print(state.message or state.name)
+    if not state.is_completed():
+        from flows.settings import WorkFailedError
+
+        raise WorkFailedError(state.message or state.name)
