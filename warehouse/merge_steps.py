@@ -133,6 +133,7 @@ class Steps:
         )
         if has_orders:  # new ones were inserted with their refunds
             orders -= self._ids("SELECT order_id FROM t_orders WHERE action = 'new'")
+        self._run("refunds_resolve", which="o.id = ANY (:orders)", orders=sorted(orders))
         rows = self._run("items_refunded", orders=sorted(orders)).rowcount
         self._count("order_items", "updated", rows)
         self._execute("CREATE TEMP TABLE t_refunded (order_id bigint) ON COMMIT DROP")
@@ -174,6 +175,7 @@ class Steps:
         if wanted:
             self._run("items_insert")
             self._run("items_upsert")
+        self._run("refunds_resolve", which="o.id IN (SELECT order_id FROM t_orders WHERE action <> 'older')")
         self._count("order_items", "inserted", actions.get("new", 0))
         self._count("order_items", "updated", actions.get("changed", 0))
         self._count("order_items", "written", wanted)

@@ -5,15 +5,30 @@ WITH parents AS (
     WHERE action <> 'older'
 ),
 {lines},
-refunded AS (
-    SELECT r.channel_id, r.order_external_id, r.line_id, sum(r.quantity)::bigint AS quantity,
-           sum(r.amount) AS amount, sum(r.net_amount) AS net_amount
+given_back AS (
+    SELECT r.channel_id, r.order_external_id, r.line_id, r.quantity, r.amount, r.net_amount
     FROM core.refunds r
     WHERE r.line_id <> ''
       AND EXISTS (
           SELECT FROM t_orders t
           WHERE t.channel_id = r.channel_id AND t.external_id = r.order_external_id AND t.action <> 'older'
       )
+),
+-- As in refunds_resolve, for lines that are not in core yet.
+places AS (
+    SELECT l.channel_id, l.order_external_id, l.line_id,
+           coalesce(l.sku, 'asin:' || l.external_id, '?') || '#' || row_number() OVER (
+               PARTITION BY l.order_id, coalesce(l.sku, 'asin:' || l.external_id, '?') ORDER BY l.line_id COLLATE "C"
+           ) AS place
+    FROM lines l
+    WHERE l.order_external_id IN (SELECT order_external_id FROM given_back WHERE strpos(line_id, '#') > 0)
+),
+refunded AS (
+    SELECT g.channel_id, g.order_external_id, coalesce(p.line_id, g.line_id) AS line_id,
+           sum(g.quantity)::bigint AS quantity, sum(g.amount) AS amount, sum(g.net_amount) AS net_amount
+    FROM given_back g
+    LEFT JOIN places p
+      ON p.channel_id = g.channel_id AND p.order_external_id = g.order_external_id AND p.place = g.line_id
     GROUP BY 1, 2, 3
 ),
 priced AS (

@@ -1,10 +1,10 @@
 -- Lines of orders that were not staged now, but whose refunds were.
 WITH refunded AS (
-    SELECT o.id AS order_id, r.line_id, sum(r.quantity)::bigint AS quantity, sum(r.amount) AS amount,
+    SELECT o.id AS order_id, r.order_line_id AS line_id, sum(r.quantity)::bigint AS quantity, sum(r.amount) AS amount,
            sum(r.net_amount) AS net_amount
     FROM core.orders o
     JOIN core.refunds r ON r.channel_id = o.channel_id AND r.order_external_id = o.external_id
-    WHERE o.id = ANY (:orders) AND r.line_id <> ''
+    WHERE o.id = ANY (:orders) AND r.order_line_id <> ''
     GROUP BY 1, 2
 )
 UPDATE core.order_items i

@@ -10,7 +10,7 @@ dated AS (
            r.quantity AS units, coalesce(r.amount, 0) AS amount, coalesce(r.net_amount, 0) AS net
     FROM lines l
     JOIN core.refunds r
-      ON r.channel_id = l.channel_id AND r.order_external_id = l.external_id AND r.line_id = l.line_id
+      ON r.channel_id = l.channel_id AND r.order_external_id = l.external_id AND r.order_line_id = l.line_id
 ),
 dated_sum AS (
     SELECT order_id, line_id, sum(units) AS units, sum(amount) AS amount, sum(net) AS net

@@ -10,9 +10,9 @@ WITH newest AS (
 )
 INSERT INTO core.refunds AS r (
     channel_id, order_external_id, refund_id, line_id, quantity, amount, net_amount, currency, refunded_at,
-    source_updated_at, run_id
+    source_updated_at, order_line_id, run_id
 )
-SELECT n.*, :run_id
+SELECT n.*, n.line_id, :run_id
 FROM newest n
 LEFT JOIN core.refunds o
   ON o.channel_id = n.channel_id AND o.order_external_id = n.order_external_id

@@ -227,7 +227,12 @@ class Refund(Base):
         comment="The source's order id; the order may come later."
     )
     refund_id: Mapped[Code] = mapped_column(comment="The source's refund id.")
-    line_id: Mapped[Code] = mapped_column(comment="The order line; empty for the order as a whole.")
+    line_id: Mapped[Code] = mapped_column(
+        comment="The line as the source names it here; empty for the order as a whole."
+    )
+    order_line_id: Mapped[Code] = mapped_column(
+        comment="core.order_items.line_id of that line: some sources name a line by SKU and place, e.g. MUG#1."
+    )
     quantity: Mapped[Count] = mapped_column(comment="Units refunded.")
     amount: Mapped[Money | None] = mapped_column(comment="Positive, tax and shipping included.")
     net_amount: Mapped[Money | None] = mapped_column(comment="Part that undoes item revenue.")
