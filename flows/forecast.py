@@ -1,6 +1,6 @@
 """History → backtest → forecast → reorder points."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,18 @@ from warehouse import demand_sums, forecasts, plans, read
 
 
 @flow(name="forecast", flow_run_name="forecast-{day}")
-def forecast(day: date | None = None, horizon_days: int | None = None, effort: Effort = "full") -> State[Any]:
-    """Forecast every SKU x channel from `day` (default: today) on, and plan reorders, with the stored models."""
-    return _state(predict(day or datetime.now(UTC).date(), horizon_days or _horizon(), effort, retrain=None))
+def forecast(
+    day: date | None = None,
+    horizon_days: int | None = None,
+    effort: Effort = "full",
+    best_sellers: int | None = None,
+) -> State[Any]:
+    """Forecast every SKU x channel from `day` (default: today) on, and plan reorders, with the stored models.
+
+    `best_sellers`: only so many series, those that sold most in the last 90 days.
+    """
+    day = day or datetime.now(UTC).date()
+    return _state(predict(day, horizon_days or _horizon(), effort, retrain=None, best_sellers=best_sellers))
 
 
 @flow(name="train", flow_run_name="train-{day}")
@@ -41,7 +50,9 @@ def backtest(
 
 
 @materialize(report.FORECASTS, asset_deps=[report.CORE], name="predict", cache_policy=NO_CACHE)
-def predict(day: date, horizon: int, effort: Effort, *, retrain: bool | None) -> dict[str, Any]:
+def predict(
+    day: date, horizon: int, effort: Effort, *, retrain: bool | None, best_sellers: int | None = None
+) -> dict[str, Any]:
     """Fit where needed, forecast, plan, store; the frames stay in here."""
     log = get_run_logger()
     engine = connections.postgres()
@@ -49,18 +60,21 @@ def predict(day: date, horizon: int, effort: Effort, *, retrain: bool | None) ->
     history = read.daily_demand(engine, until=day)
     if history.is_empty():
         return {"series": 0, "horizon_days": horizon}
+    known = history["series_id"].n_unique()
+    if best_sellers is not None:
+        history = _best_sellers(history, best_sellers, day)
+    last_day = history["date"].max()
+    assert isinstance(last_day, date)
     result = forecasting.run(
         history,
         horizon,
-        settings=ForecastSettings(effort=effort, workers=settings.workers, retrain=retrain),
+        settings=ForecastSettings(effort=effort, workers=settings.workers, retrain=retrain, origin=last_day),
         registry=model_registry(),
         progress=lambda step, done, total: log.info("%s: %s of %s", step, done, total),
     )
     for note in result.notes:
         log.warning("%s", note)
     generated_at = datetime.now(UTC)
-    last_day = history["date"].max()
-    assert isinstance(last_day, date)
     # Stored models were measured when they were trained; those scores still stand.
     scores = result.backtest.scores.to_dicts() if result.backtest else forecasts.latest_scores(engine)
     rows = forecasts.save(
@@ -76,6 +90,7 @@ def predict(day: date, horizon: int, effort: Effort, *, retrain: bool | None) ->
     _show(history, result)
     return {
         "series": result.frame["series_id"].n_unique(),
+        "known_series": known,
         "horizon_days": horizon,
         "rows": rows,
         "plans": planned.height,
@@ -100,6 +115,13 @@ def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str,
     rows: list[dict[str, Any]] = result.scores.to_dicts()
     report.table("backtest-scores", rows, "Errors by model; seasonal_naive is the bar")
     return rows
+
+
+def _best_sellers(history: pl.DataFrame, count: int, day: date) -> pl.DataFrame:
+    """The series that sold most in the 90 days before `day`."""
+    recent = history.filter(pl.col("date") >= day - timedelta(days=90))
+    sold = recent.group_by("series_id").agg(pl.col("y").sum()).sort("y", "series_id", descending=True)
+    return history.filter(pl.col("series_id").is_in(sold["series_id"].head(count).to_list()))
 
 
 def model_registry() -> Path:
