@@ -150,6 +150,9 @@ def _owner(channel: str) -> str | None:
 
 def read_and_merge(files: Sequence[Path], kind: str, seller: Account, mapping: Path | None) -> Ingested:
     """The import without Prefect. Raises ConnectorError or MappingError when a file cannot be used at all."""
+    for file in files:
+        if not file.stat().st_size:
+            raise ConfigurationError(f"{file}: the file is empty; download it again")
     engine = connections.postgres()
     now = datetime.now(UTC)
     context = Context(seller, now)

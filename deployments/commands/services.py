@@ -40,6 +40,8 @@ def _prefect_environment(settings: Any) -> None:
     from deployments.demo import prefect_client_environment
 
     wanted = prefect_client_environment(settings.home.absolute())
+    # A server of this command's own makes its database first; on a busy machine the default 20 s are not enough.
+    wanted["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "180"
     if settings.prefect_api_url:  # it may stand in .env, where Prefect would not look under another folder
         wanted["PREFECT_API_URL"] = settings.prefect_api_url
     for name, value in wanted.items():
