@@ -22,8 +22,8 @@ _DEMAND = {
     "last_date": pl.Date,
     "units": pl.Int64,
     "net_price": pl.Float64,
-    "list_price": pl.Float64,
 }
+_LIST_PRICES = {"channel_id": pl.Int64, "product_id": pl.Int64, "list_price": pl.Float64}
 _STOCK_DAYS = {
     "product_id": pl.Int64,
     "channel_id": pl.Int64,
@@ -51,8 +51,11 @@ def daily_demand(engine: Engine, since: date | None = None, until: date | None =
     sold = frames.query(engine, sql.read("daily_demand"), _DEMAND, since=since, until=until)
     if sold.is_empty():
         return _no_demand()
-    series = sold.group_by("channel", "sku", "category", "product_id", "channel_id").agg(
-        pl.col("first_date").first(), pl.col("last_date").first(), pl.col("list_price").first()
+    prices = frames.query(engine, sql.read("list_prices"), _LIST_PRICES)
+    series = (
+        sold.group_by("channel", "sku", "category", "product_id", "channel_id")
+        .agg(pl.col("first_date").first(), pl.col("last_date").first())
+        .join(prices, on=["product_id", "channel_id"], how="left")
     )
     days = series.with_columns(date=pl.date_ranges("first_date", "last_date")).explode(
         "date", empty_as_null=False

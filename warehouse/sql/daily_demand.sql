@@ -1,6 +1,8 @@
--- The last whole day we have read of each channel's orders; for channels read without a window, the last
--- day with an order.
+-- Units and net price per series and day sold; a series without a sale in the span comes once, without a day.
+-- Joins of the large parts are window functions here: their sizes cannot be known to the planner.
 WITH ends AS (
+    -- The last whole day we have read of each channel's orders; for channels read without a window, the last
+    -- day with an order.
     SELECT c.id AS channel_id,
            coalesce(
                (s.observed_at AT TIME ZONE c.timezone)::date - 1,
@@ -16,31 +18,31 @@ sold AS (
     WHERE e.product_id IS NOT NULL
     GROUP BY 1, 2, 3
 ),
-series AS (
-    SELECT s.channel_id, s.product_id, min(s.order_date) AS first_date
+born AS (
+    SELECT s.*,
+           min(s.order_date) FILTER (WHERE s.units > 0) OVER series AS born_date,
+           row_number() OVER (series ORDER BY s.order_date DESC) AS place
     FROM sold s
-    WHERE s.units > 0
-    GROUP BY 1, 2
+    WINDOW series AS (PARTITION BY s.channel_id, s.product_id)
 ),
 bounded AS (
-    SELECT r.channel_id, r.product_id,
-           greatest(r.first_date, CAST(%(since)s AS date)) AS first_date,
+    SELECT b.*, greatest(b.born_date, CAST(%(since)s AS date)) AS first_date,
            least(e.last_date, CAST(%(until)s AS date) - 1) AS last_date
-    FROM series r
-    JOIN ends e ON e.channel_id = r.channel_id
+    FROM born b
+    JOIN ends e ON e.channel_id = b.channel_id
+    WHERE b.born_date IS NOT NULL
+),
+within AS (
+    SELECT b.*, b.order_date BETWEEN b.first_date AND b.last_date AS is_within
+    FROM bounded b
+    WHERE b.first_date <= b.last_date
 )
-SELECT c.name AS channel, p.sku, p.category, b.product_id, b.channel_id, coalesce(s.order_date, b.first_date) AS date,
-       b.first_date, b.last_date, coalesce(s.units, 0) AS units, s.net_price, l.list_price
-FROM bounded b
-JOIN core.channels c ON c.id = b.channel_id
-JOIN core.products p ON p.id = b.product_id
-LEFT JOIN sold s
-  ON s.channel_id = b.channel_id AND s.product_id = b.product_id
- AND s.order_date BETWEEN b.first_date AND b.last_date
-LEFT JOIN LATERAL (
-    SELECT max(k.listing_price) AS list_price
-    FROM core.channel_products k
-    WHERE k.channel_id = b.channel_id AND k.product_id = b.product_id
-) l ON true
-WHERE b.first_date <= b.last_date
+SELECT c.name AS channel, p.sku, p.category, w.product_id, w.channel_id,
+       CASE WHEN w.is_within THEN w.order_date END AS date,
+       w.first_date, w.last_date, CASE WHEN w.is_within THEN w.units ELSE 0 END AS units,
+       CASE WHEN w.is_within THEN w.net_price END AS net_price
+FROM within w
+JOIN core.channels c ON c.id = w.channel_id
+JOIN core.products p ON p.id = w.product_id
+WHERE w.is_within OR w.place = 1
 ORDER BY c.name, p.sku, 6
