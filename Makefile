@@ -60,7 +60,7 @@ migrations: setup
 
 bench: setup  ## benchmarks; tables on the screen, figures in bench-results/
 	@$(UV) sync --locked --quiet --all-groups --python $(PYTHON)
-	@$(RUN)python -m bench
+	@$(RUN)python -m bench $(if $(DATA),--data "$(DATA)")
 
 chaos: setup  ## kills, faults and poison against the real stack: make chaos N=100
 	@$(RUN)python -m tests.chaos --kills $(or $(N),50)

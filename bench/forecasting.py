@@ -93,7 +93,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument(
+        "--data", type=Path, default=Path("."), help="not needed for `promo`, which is simulated"
+    )
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--effort", default="quick", choices=["quick", "full"])
     parser.add_argument("--limit", type=int, help="series per set (default: as in docs/forecasting.md)")

@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a table and writes figures to bench-results/. `make bench` runs all of them."""
