@@ -68,7 +68,9 @@ class Fake:
 
 
 def test_retry_after_is_obeyed_and_the_next_request_succeeds():
-    fake = Fake(lambda _, n: httpx.Response(429, headers={"Retry-After": "7"}) if n == 1 else httpx.Response(200))
+    fake = Fake(
+        lambda _, n: httpx.Response(429, headers={"Retry-After": "7"}) if n == 1 else httpx.Response(200)
+    )
     assert fake.client().send(LIST).status == 200
     assert max(fake.slept) >= 7
 
@@ -140,6 +142,10 @@ def _advance(answer: Answer) -> Call | None:
     return Call("list", LIST.rate, path="/things", params=(("token", token),)) if token else None
 
 
+def _rows(answer: Answer) -> bytes:
+    return json.dumps(json.loads(answer.body)["rows"]).encode()
+
+
 def test_follow_ends_where_the_source_says_not_at_a_short_page():
     pages = {"": ("a", [1, 2]), "a": ("b", []), "b": (None, [3])}
 
@@ -157,8 +163,7 @@ def test_a_repeated_token_and_a_repeated_page_are_errors_that_name_it():
         list(looping.client().follow(LIST, _advance))
     fresh_tokens = Fake(lambda _, n: httpx.Response(200, json={"next": f"t{n}", "rows": [1]}))
     with pytest.raises(ProtocolError, match="page 2 repeats page 1"):
-        rows = lambda answer: json.dumps(json.loads(answer.body)["rows"]).encode()  # noqa: E731
-        list(fresh_tokens.client().follow(LIST, _advance, rows))
+        list(fresh_tokens.client().follow(LIST, _advance, _rows))
 
 
 def test_the_budget_reaches_its_rate_and_never_exceeds_it():
