@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ def run(sandbox: Sandbox, console: Console, output: Path, *, replay: bool) -> No
     told = step("Judging stock, opening alerts, sending what is due", stock_alerts, now)
     pictures = _pictures(output)
     _pulled(console, pulled)
+    if replay:
+        _accounted(console, sandbox.replayed()["lines"])
     _figures(console)
     _forecast(console, foreseen)
     _alerts(console, told)
@@ -114,6 +117,34 @@ def _pulled(console: Console, pulled: list[list[Ingested]]) -> None:
         console.print(
             f"The syncs after the first changed {changed:,} rows of orders: edits, cancellations, refunds."
         )
+
+
+def _accounted(console: Console, lines: list[dict[str, Any]]) -> None:
+    """What became of the file's lines, and whether the sold ones are in ClickHouse to the unit and the cent."""
+    table = _table("What the lines of the files are", "reason", "lines", "units", "amount")
+    for row in lines:
+        table.add_row(
+            row["reason"], f"{row['lines']:,}", f"{row['units']:,}", f"{Decimal(str(row['amount'])):,.2f}"
+        )
+    console.print(table)
+    sold = next(row for row in lines if row["reason"] == "sale")
+    client = connections.clickhouse()
+    try:
+        units, gross = client.query(
+            "SELECT sum(total_units), sum(gross_revenue) FROM analytics.daily_sales_summary"
+        ).result_rows[0]
+    finally:
+        client.close()
+    theirs = (sold["units"], Decimal(str(sold["amount"])).quantize(Decimal("0.01")))
+    ours = (units, gross.quantize(Decimal("0.01")))
+    if ours != theirs:
+        raise WorkFailedError(
+            f"the files hold {theirs[0]:,} units sold for {theirs[1]:,}, "
+            f"daily_sales_summary {ours[0]:,} for {ours[1]:,}"
+        )
+    console.print(
+        f"[green]✓[/] daily_sales_summary holds exactly the {units:,} units sold for {gross:,.2f} that the files hold."
+    )
 
 
 def _figures(console: Console) -> None:
