@@ -180,7 +180,7 @@ def list_quarantine(as_json: AsJson = False) -> None:
 
 @quarantine.command("replay")
 def replay_quarantine(
-    records: Annotated[list[int] | None, typer.Argument(metavar="[ID]...")] = None,
+    records: Annotated[list[int] | None, typer.Argument(metavar="ID")] = None,
     account: Annotated[str | None, typer.Option("--account", help="only this account")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -81,8 +81,11 @@ def _findings(names: list[str]) -> Iterator[tuple[str, Any]]:
     sellers, wrong = [], None
     try:
         known = connections.accounts()
-        # A name that is mistyped is wrong usage, not a finding.
-        sellers = [connections.account(name) for name in names or sorted(known)]
+        for name in names:  # mistyped: wrong usage, not a finding
+            if name not in known:
+                listed = ", ".join(sorted(known)) or "none"
+                raise typer.BadParameter(f"there is no account {name!r}; configured: {listed}")
+        sellers = [known[name] for name in names or sorted(known)]
     except ConfigurationError as error:
         wrong = Finding("accounts", False, str(error), "see .env.example and accounts.toml")
     for check in (

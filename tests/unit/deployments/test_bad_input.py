@@ -35,7 +35,7 @@ WRONG = [
     ("rollup --since yesterday", {}, 2, "--since"),
     ("status", {"WHARF_TIMEZONE": "Nowhere"}, 2, "WHARF_TIMEZONE"),
     ("status", {"WHARF_CURRENCY": "euros"}, 2, "WHARF_CURRENCY"),
-    ("doctor --account nobody", SHOPIFY, 1, "nobody"),
+    ("doctor --account nobody", SHOPIFY, 2, "nobody"),
     ("alerts ack many", {}, 2, "ID"),
     ("normalize --platform ebay --resource orders bad.json", {}, 2, "ebay"),
     ("normalize --platform amazon --resource rumours bad.json", {}, 2, "rumours"),
