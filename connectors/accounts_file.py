@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic import SecretStr
 
@@ -103,7 +103,7 @@ def _entry(
             values[key] = value
         else:
             raise ConfigurationError(f"{where}: {key} is text")
-    return Entry(name, platform, values, secrets)
+    return Entry(name, cast(Platform, platform), values, secrets)
 
 
 def _secret(

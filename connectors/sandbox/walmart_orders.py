@@ -208,8 +208,8 @@ class Orders:
         until = min((end for _, end in spans), default=ask.now)
         numbers = self._state.world.orders_between(channel, ask.now, updated_since=since)
         found: list[tuple[datetime, dict[str, Any]]] = []
-        for start in range(0, len(numbers), _CHUNK):
-            for order in self._state.world.orders(numbers[start : start + _CHUNK], ask.now):
+        for first in range(0, len(numbers), _CHUNK):
+            for order in self._state.world.orders(numbers[first : first + _CHUNK], ask.now):
                 for index, refund in enumerate(order.refunds):
                     if since <= refund.at < until and any(line.quantity for line in refund.lines):
                         found.append((refund.at, return_record(order, refund, index)))
