@@ -1,6 +1,6 @@
 """History → backtest → forecast → reorder points."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,9 @@ def predict(
     log = get_run_logger()
     engine = connections.postgres()
     settings = connections.settings()
-    history = read.daily_demand(engine, until=day)
+    history = read.daily_demand(engine, until=day, best_sellers=best_sellers)
     if history.is_empty():
         return {"series": 0, "horizon_days": horizon}
-    known = history["series_id"].n_unique()
-    if best_sellers is not None:
-        history = _best_sellers(history, best_sellers, day)
     last_day = history["date"].max()
     assert isinstance(last_day, date)
     result = forecasting.run(
@@ -90,7 +87,6 @@ def predict(
     _show(history, result)
     return {
         "series": result.frame["series_id"].n_unique(),
-        "known_series": known,
         "horizon_days": horizon,
         "rows": rows,
         "plans": planned.height,
@@ -115,13 +111,6 @@ def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str,
     rows: list[dict[str, Any]] = result.scores.to_dicts()
     report.table("backtest-scores", rows, "Errors by model; seasonal_naive is the bar")
     return rows
-
-
-def _best_sellers(history: pl.DataFrame, count: int, day: date) -> pl.DataFrame:
-    """The series that sold most in the 90 days before `day`."""
-    recent = history.filter(pl.col("date") >= day - timedelta(days=90))
-    sold = recent.group_by("series_id").agg(pl.col("y").sum()).sort("y", "series_id", descending=True)
-    return history.filter(pl.col("series_id").is_in(sold["series_id"].head(count).to_list()))
 
 
 def model_registry() -> Path:

@@ -40,17 +40,22 @@ def has_orders(engine: Engine) -> bool:
         return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM core.orders)")))
 
 
-def daily_demand(engine: Engine, since: date | None = None, until: date | None = None) -> pl.DataFrame:
+def daily_demand(
+    engine: Engine, since: date | None = None, until: date | None = None, *, best_sellers: int | None = None
+) -> pl.DataFrame:
     """Units ordered per series and business day, every day filled from its first sale.
 
     Columns: series_id "<channel>|<sku>", date, y (units ordered less cancelled, 0 where nothing sold), in_stock
     (1; 0 when nothing was sellable all day, by inventory_history; 1 before stock was first observed), price (net
     per unit that day, else the last one, else the listing's), category, channel. `since` is included, `until`
     is not; days after the last whole day we have read of the channel's orders are left out: they are unknown.
+    `best_sellers` gives only so many series: those that sold most in the 90 days before the last.
     """
     sold = frames.query(engine, sql.read("daily_demand"), _DEMAND, since=since, until=until)
     if sold.is_empty():
         return _no_demand()
+    if best_sellers is not None:
+        sold = _best_sellers(sold, best_sellers)
     prices = frames.query(engine, sql.read("list_prices"), _LIST_PRICES)
     series = (
         sold.group_by("channel", "sku", "category", "product_id", "channel_id")
@@ -292,6 +297,16 @@ def out_of_stock_days(engine: Engine) -> pl.DataFrame:
         .agg(is_out=~pl.col("has_stock").any())
         .filter("is_out")
     )
+
+
+def _best_sellers(sold: pl.DataFrame, count: int) -> pl.DataFrame:
+    """The rows of the series that sold most units in the last 90 days."""
+    keys = ["product_id", "channel_id"]
+    recent = sold.filter(pl.col("date") > pl.col("last_date").max() - pl.duration(days=90))
+    best = (
+        recent.group_by(keys).agg(pl.col("units").sum()).sort("units", *keys, descending=[True, False, False])
+    )
+    return sold.join(best.head(count), on=keys, how="semi")
 
 
 def _no_demand() -> pl.DataFrame:
