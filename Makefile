@@ -5,7 +5,7 @@ RUN = .venv/bin/
 export UV_PYTHON_DOWNLOADS = never
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup demo up test unit integration check lint format types imports migrations bench chaos lock audit clean
+.PHONY: help setup demo up test unit integration check lint format types imports migrations bench lock audit clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,9 +61,6 @@ migrations: setup
 bench: setup  ## benchmarks; tables on the screen, figures in bench-results/
 	@$(UV) sync --locked --quiet --all-groups --python $(PYTHON)
 	@$(RUN)python -m bench $(if $(DATA),--data "$(DATA)")
-
-chaos: setup  ## kills, faults and poison against the real stack: make chaos N=100
-	@$(RUN)python -m tests.chaos --kills $(or $(N),50)
 
 # -- upkeep --------------------------------------------------------------------------------------
 lock: .tools/bin/uv  ## resolve uv.lock anew
