@@ -221,7 +221,8 @@ def _alerts(console: Console, told: dict[str, Any]) -> None:
 def _pictures(output: Path) -> list[Path]:
     """The best-selling series with its forecast, as a picture on disk."""
     engine = connections.postgres()
-    history, ahead = read.daily_demand(engine), read.latest_forecasts(engine, ["ensemble"])
+    history = read.daily_demand(engine, best_sellers=20)
+    ahead = read.latest_forecasts(engine, ["ensemble"])
     known = history.filter(pl.col("series_id").is_in(ahead["series_id"].unique().to_list()))
     best = (
         known.group_by("series_id")
