@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+import polars as pl
 from pydantic import SecretStr
 
-from connectors.canonical import Normalized
+from connectors.canonical import COUNT, FLAG, MONEY, TEXT, Normalized
 
 if TYPE_CHECKING:
     from connectors.client import ChannelClient
@@ -111,3 +112,19 @@ class Resource:
     delay: timedelta = timedelta(minutes=2)
     retention: timedelta | None = None
     confirm_empty: bool = False  # an empty or all-zero answer is read a second time before it is believed
+
+
+# What the source itself counts, to hold what was loaded against: one row per channel, business day and basis.
+# A figure the source does not give is null. Read by `connectors.registry.control_totals`.
+CONTROL_TOTALS = pl.Schema(
+    {
+        "channel": TEXT,
+        "business_date": pl.Date(),  # in the channel's time zone
+        "basis": TEXT,  # "ordered": by the day the order was placed; "posted": by the day the money was booked
+        "currency": TEXT,
+        "orders": COUNT,
+        "units": COUNT,  # as ordered, before cancellations of parts and refunds
+        "gross_amount": MONEY,  # of the goods as ordered: before discounts, refunds, tax and shipping
+        "includes_cancelled": FLAG,  # whether orders that were cancelled are counted; null: the source does not say
+    }
+)

@@ -164,6 +164,22 @@ CART_ITEMS = pl.Schema(
     }
 )
 
+# What the channel itself takes, one row per charge: commission, fulfilment, storage, subscription. A charge given
+# back (after a refund) is a row of its own with a negative amount.
+FEES = pl.Schema(
+    {
+        "channel": TEXT,
+        "fee_id": TEXT,  # unique and stable within the channel
+        "order_external_id": TEXT,  # null: not for an order (storage, subscription)
+        "line_id": TEXT,
+        "sku": TEXT,
+        "fee_type": TEXT,  # the channel's own name of it
+        "amount": MONEY,  # positive: a cost; negative: given back
+        "currency": TEXT,
+        "posted_at": INSTANT,
+    }
+)
+
 SCHEMAS: Mapping[str, pl.Schema] = {
     "orders": ORDERS,
     "order_items": ORDER_ITEMS,
@@ -173,6 +189,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
     "returns": RETURNS,
     "carts": CARTS,
     "cart_items": CART_ITEMS,
+    "fees": FEES,
 }
 
 # What makes two rows of a frame the same thing.
@@ -185,6 +202,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "returns": ("channel", "return_id", "return_line_id"),
     "carts": ("channel", "external_id"),
     "cart_items": ("channel", "cart_external_id", "line_id"),
+    "fees": ("channel", "fee_id"),
 }
 
 ORDER_STATUSES = ("pending", "open", "completed", "cancelled")

@@ -1,11 +1,13 @@
 """Platform name → its resources, its client and its probe. The platforms are imported when they are asked for."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from importlib import import_module
 from typing import Any
 
-from connectors.base import Account, Resource
+import polars as pl
+
+from connectors.base import CONTROL_TOTALS, Account, Channel, Resource
 from connectors.client import ChannelClient
 from connectors.errors import ConfigurationError
 from connectors.finding import Finding
@@ -29,6 +31,16 @@ def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
     """What one cheap look at the client's account finds: token, roles or scopes, each resource."""
     findings: Iterator[Finding] = _module(client.account.platform, ".probe").probe(client, now)
     return findings
+
+
+def control_totals(client: ChannelClient, channel: Channel, first: date, last: date) -> pl.DataFrame:
+    """What the source counts for each business day of `channel` from `first` to `last`, both included.
+
+    In the schema `connectors.base.CONTROL_TOTALS`; a day the source says nothing about has no row. Given by
+    `control_totals(client, channel, first, last)` of each platform's module `controls`.
+    """
+    totals: pl.DataFrame = _module(channel.platform, ".controls").control_totals(client, channel, first, last)
+    return totals.match_to_schema(CONTROL_TOTALS)
 
 
 def _module(platform: str, name: str = "") -> Any:
