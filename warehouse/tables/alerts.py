@@ -112,3 +112,46 @@ class SuppressedRecipient(Base):
     recipient: Mapped[Code] = mapped_column(primary_key=True, comment="As in the routes.")
     reason: Mapped[Code | None] = mapped_column(comment="In the provider's words.")
     since: Mapped[UtcDateTime] = mapped_column(comment="First seen.")
+
+
+class ProviderEvent(Base):
+    """What a provider told about a message, once: the same event again changes nothing. Grain: event_id."""
+
+    __tablename__ = "provider_events"
+    __table_args__ = (
+        Index(None, "received_at"),
+        {"schema": "ops", "comment": "Events providers sent, to recognise repeats. Grain: event_id."},
+    )
+
+    event_id: Mapped[Code] = mapped_column(primary_key=True, comment="The provider's id, or what makes it one.")
+    way: Mapped[Code] = mapped_column(comment="email or sms.")
+    provider_id: Mapped[Code | None] = mapped_column(comment="The provider's id of the message.")
+    state: Mapped[Code] = mapped_column(comment="accepted, delivered or undelivered.")
+    received_at: Mapped[UtcDateTime] = mapped_column(comment="When it came.")
+
+
+class AlertThreshold(Base):
+    """A threshold set by hand; it beats the file's. Grain: (scope, name, setting)."""
+
+    __tablename__ = "alert_thresholds"
+    __table_args__ = (
+        CheckConstraint("scope IN ('all', 'account', 'category', 'sku')", name="scope"),
+        {"schema": "ops", "comment": "Thresholds of the alert rules. Grain: (scope, name, setting)."},
+    )
+
+    scope: Mapped[Code] = mapped_column(primary_key=True, comment="all, account, category or sku.")
+    name: Mapped[Code] = mapped_column(primary_key=True, comment="Which account, category or SKU; empty for all.")
+    setting: Mapped[Code] = mapped_column(primary_key=True, comment="Such as stock.critical_days.")
+    value: Mapped[Json] = mapped_column(comment="A number, true or false.")
+    updated_at: Mapped[UtcDateTime] = mapped_column(comment="When it was set.")
+
+
+class AlertRecipient(Base):
+    """Who hears of alerts; replaces the file's recipient of the same name. Grain: name."""
+
+    __tablename__ = "alert_recipients"
+    __table_args__ = ({"schema": "ops", "comment": "Who hears of alerts, and how. Grain: name."},)
+
+    name: Mapped[Code] = mapped_column(primary_key=True, comment="Unique name.")
+    settings: Mapped[Json] = mapped_column(comment="As in the routes file: email, quiet_hours, …")
+    updated_at: Mapped[UtcDateTime] = mapped_column(comment="When it was set.")
