@@ -56,6 +56,7 @@ class Product(Base):
     brand: Mapped[Code | None] = mapped_column(comment="Newest brand any listing states.")
     barcode: Mapped[Code | None] = mapped_column(comment="Newest barcode any listing states.")
     cost_price: Mapped[Money | None] = mapped_column(comment="Unit cost; null where no source says.")
+    cost_currency: Mapped[Code | None] = mapped_column(comment="ISO 4217 currency of cost_price.")
     is_stub: Mapped[bool] = mapped_column(
         server_default=text("true"), comment="True: seen on an order or in stock, in no catalogue yet."
     )

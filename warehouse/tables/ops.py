@@ -6,6 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from warehouse.tables.base import Base, Code, Count, Day, Id, Json, Key, Money, UtcDateTime
 from warehouse.tables.core import NOW
 
+RECONCILED = ("agrees", "explained", "repaired", "differs")
 OUTCOMES = ("running", "done", "failed", "deferred", "degraded")
 
 # Versions of dirty days come from one sequence, so a day marked again never reuses a version.
@@ -109,6 +110,9 @@ class Quarantined(Base):
     refused_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="First refused.")
     last_refused_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="Last refused.")
     replayed_at: Mapped[UtcDateTime | None] = mapped_column(comment="Loaded after all; null: waiting.")
+    accepted_at: Mapped[UtcDateTime | None] = mapped_column(
+        comment="Somebody decided to go without it: it holds no publishing back."
+    )
 
 
 class Lease(Base):
@@ -208,3 +212,36 @@ class SchemaNote(Base):
     times: Mapped[int] = mapped_column(BigInteger, server_default=text("1"), comment="Runs that saw it.")
     first_seen_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="First seen.")
     last_seen_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="Last seen.")
+
+
+class Reconciliation(Base):
+    """One figure of one day, as three places have it. Grain: (channel, day, measure)."""
+
+    __tablename__ = "reconciliation"
+    __table_args__ = (
+        PrimaryKeyConstraint("channel_id", "day", "measure"),
+        Index("ix_reconciliation_open", "day", postgresql_where=text("state = 'differs'")),
+        CheckConstraint(f"state IN {RECONCILED!r}", name="state"),
+        {
+            "schema": "ops",
+            "comment": "Orders and totals at the source, in core and in ClickHouse, last look. "
+            "Grain: (channel_id, day, measure).",
+        },
+    )
+
+    channel_id: Mapped[Key] = mapped_column(comment="core.channels.id.")
+    day: Mapped[Day] = mapped_column(comment="Business day in the channel's time zone.")
+    measure: Mapped[Code] = mapped_column(comment="orders, units, … as the source's control names it.")
+    currency: Mapped[Code | None] = mapped_column(comment="ISO 4217 currency of an amount; null: a count.")
+    theirs: Mapped[Money | None] = mapped_column(comment="At the source; null: it does not say.")
+    ours: Mapped[Money | None] = mapped_column(comment="In core, counted the way the source counts.")
+    published: Mapped[Money | None] = mapped_column(comment="In ClickHouse; null: not published there.")
+    delta: Mapped[Money | None] = mapped_column(comment="ours - theirs; null when the source does not say.")
+    state: Mapped[Code] = mapped_column(comment="agrees, explained, repaired or differs.")
+    explanation: Mapped[Code | None] = mapped_column(comment="Why it may differ; null: nothing explains it.")
+    attempts: Mapped[Count] = mapped_column(
+        server_default=text("0"), comment="Times the day was read again because of it, in a row."
+    )
+    run_id: Mapped[Key | None] = mapped_column(comment="ops.runs.id that looked last.")
+    checked_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="Last looked at.")
+    differs_since: Mapped[UtcDateTime | None] = mapped_column(comment="First unexplained; null: it is not.")

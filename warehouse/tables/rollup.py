@@ -28,11 +28,26 @@ STAGE_SUFFIX = "__stage"
 metadata = MetaData(schema=DATABASE)
 
 # Tables rebuilt by month of their `date` column; all others are replaced as one unit.
-MONTHLY = ("daily_sales_summary", "daily_sales_as_happened", "inventory_daily", "forecast_accuracy")
+MONTHLY = (
+    "daily_sales_summary",
+    "daily_sales_as_happened",
+    "daily_sales_reporting",
+    "daily_channel_sales",
+    "daily_region_sales",
+    "daily_refunds",
+    "daily_fees",
+    "daily_margin",
+    "inventory_daily",
+    "forecast_accuracy",
+)
 
 
 def _money() -> Any:
     return Decimal(18, 4)
+
+
+def _rate() -> Any:
+    return Decimal(24, 12)
 
 
 def _instant() -> Any:
@@ -109,6 +124,231 @@ daily_sales_as_happened = _sales(
     "Orders that came to have a unit of the product on this day, less those that lost their last one.",
 )
 
+daily_sales_reporting = Table(
+    "daily_sales_reporting",
+    metadata,
+    _column(
+        "date",
+        Date,
+        "Business day of the order in the channel's time zone.",
+        clickhousedb_codec="Delta, ZSTD(1)",
+    ),
+    *_keys(),
+    _column("currency", _code(), "ISO 4217 currency of the sale."),
+    _column("reporting_currency", _code(), "ISO 4217 currency of every amount in the row (WHARF_CURRENCY)."),
+    _optional(
+        "rate", _rate(), "reporting_currency for one unit of currency; null: none is known, amounts are held."
+    ),
+    _optional("rate_date", Date, "Day the rate was published for: the last one on or before `date`."),
+    _optional("total_revenue", _money(), "daily_sales_summary.total_revenue x rate; null without a rate."),
+    _optional("gross_revenue", _money(), "daily_sales_summary.gross_revenue x rate; null without a rate."),
+    _optional(
+        "refunded_amount", _money(), "daily_sales_summary.refunded_amount x rate; null without a rate."
+    ),
+    _column("total_units", Int64, "As in daily_sales_summary."),
+    MergeTree(order_by=("product_id", "channel_id", "date", "currency"), partition_by=text("toYYYYMM(date)")),
+    comment="daily_sales_summary in one currency. Grain: date, channel_id, product_id, currency. A day without "
+    "an exchange rate has null amounts and is never guessed; count them before adding up.",
+)
+
+daily_channel_sales = Table(
+    "daily_channel_sales",
+    metadata,
+    _column(
+        "date",
+        Date,
+        "Business day of the order in the channel's time zone.",
+        clickhousedb_codec="Delta, ZSTD(1)",
+    ),
+    _column("channel_id", UInt64, "channels.channel_id."),
+    _column("currency", _code(), "ISO 4217 currency of every amount in the row."),
+    _column(
+        "num_orders", Int64, "Distinct orders with a unit not cancelled; adds up over days and channels."
+    ),
+    _column("orders_placed", Int64, "Every order placed, cancelled ones included, tests left out."),
+    _column("orders_cancelled", Int64, "Of orders_placed: cancelled as a whole by now."),
+    _column("units_ordered", Int64, "Units of orders_placed as ordered: before cancellations and refunds."),
+    _column("units_cancelled", Int64, "Of units_ordered: those of orders cancelled as a whole."),
+    _column("ordered_amount", _money(), "Goods as ordered: before discounts, tax, shipping, cancellations."),
+    _column("cancelled_amount", _money(), "Of ordered_amount: orders cancelled as a whole."),
+    _column("shipping_amount", _money(), "Shipping charged on orders not cancelled."),
+    _column("tax_amount", _money(), "Tax charged on orders not cancelled."),
+    _column(
+        "num_customers",
+        Int64,
+        "Distinct customers of num_orders where the channel tells; never add over days.",
+    ),
+    _column("total_units", Int64, "As in daily_sales_summary."),
+    _column("gross_revenue", _money(), "As in daily_sales_summary."),
+    _column("discount_amount", _money(), "As in daily_sales_summary."),
+    _column("refunded_amount", _money(), "As in daily_sales_summary."),
+    _column("total_revenue", _money(), "As in daily_sales_summary."),
+    _optional("avg_order_value", _money(), "total_revenue / num_orders; null without orders."),
+    MergeTree(order_by=("channel_id", "date", "currency"), partition_by=text("toYYYYMM(date)")),
+    comment="Sales and orders of a channel by business day of the order. Grain: date, channel_id, currency. "
+    "Use this, not daily_sales_summary, to count orders.",
+)
+
+daily_region_sales = Table(
+    "daily_region_sales",
+    metadata,
+    _column(
+        "date",
+        Date,
+        "Business day of the order in the channel's time zone.",
+        clickhousedb_codec="Delta, ZSTD(1)",
+    ),
+    _column("channel_id", UInt64, "channels.channel_id."),
+    _column("ship_country", _code(), "ISO 3166 alpha-2; empty: not told."),
+    _column("ship_region", _code(), "State or province; empty: not told."),
+    _column("currency", _code(), "ISO 4217 currency of every amount in the row."),
+    _column("num_orders", Int64, "Distinct orders with a unit not cancelled; adds up over regions."),
+    _column("total_units", Int64, "As in daily_sales_summary."),
+    _column("gross_revenue", _money(), "As in daily_sales_summary."),
+    _column("refunded_amount", _money(), "As in daily_sales_summary."),
+    _column("total_revenue", _money(), "As in daily_sales_summary."),
+    MergeTree(
+        order_by=("channel_id", "ship_country", "ship_region", "date", "currency"),
+        partition_by=text("toYYYYMM(date)"),
+    ),
+    comment="Sales by where they were shipped and business day of the order. "
+    "Grain: date, channel_id, ship_country, ship_region, currency.",
+)
+
+daily_refunds = Table(
+    "daily_refunds",
+    metadata,
+    _column(
+        "date",
+        Date,
+        "Business day of the REFUND in the channel's time zone.",
+        clickhousedb_codec="Delta, ZSTD(1)",
+    ),
+    *_keys(),
+    _column("currency", _code(), "ISO 4217 currency of every amount in the row."),
+    _column("refunded_units", Int64, "Units refunded."),
+    _column("refunded_amount", _money(), "Given back for items, tax included; positive."),
+    _column("refunded_net_amount", _money(), "Part of refunded_amount that undoes revenue (without tax)."),
+    _column("num_orders", Int64, "Distinct orders refunded; do not add over products."),
+    _column("avg_days_to_refund", Float64, "Days from order to refund, every order and product alike."),
+    MergeTree(order_by=("product_id", "channel_id", "date", "currency"), partition_by=text("toYYYYMM(date)")),
+    comment="Refunds by the day they were given. Grain: date, channel_id, product_id, currency.",
+)
+
+daily_fees = Table(
+    "daily_fees",
+    metadata,
+    _column("date", Date, "Business day the channel booked the fee.", clickhousedb_codec="Delta, ZSTD(1)"),
+    *_keys(),
+    _column("fee_type", _code(), "The channel's own name of the fee."),
+    _column("currency", _code(), "ISO 4217 currency of amount."),
+    _column("amount", _money(), "Positive: a cost; negative: given back."),
+    _column("num_fees", Int64, "Charges behind it."),
+    MergeTree(
+        order_by=("product_id", "channel_id", "date", "fee_type", "currency"),
+        partition_by=text("toYYYYMM(date)"),
+    ),
+    comment="What channels charge, by the day they booked it. Grain: date, channel_id, product_id, fee_type, "
+    "currency. product_id 0: not for one product (storage, subscription).",
+)
+
+daily_margin = Table(
+    "daily_margin",
+    metadata,
+    _column("date", Date, "Business day on which it happened.", clickhousedb_codec="Delta, ZSTD(1)"),
+    *_keys(),
+    _column("currency", _code(), "ISO 4217 currency of every amount in the row."),
+    _column("total_units", Int64, "Units sold, less cancelled, as in daily_sales_as_happened."),
+    _column("net_sales", _money(), "gross_revenue - discount_amount of daily_sales_as_happened."),
+    _column("refunded_net_amount", _money(), "Revenue given back, as in daily_sales_as_happened."),
+    _column("fees_amount", _money(), "daily_fees.amount of the day; positive: a cost."),
+    _optional(
+        "goods_cost",
+        _money(),
+        "total_units x products.cost_price, converted by the day's rate; null: unknown.",
+    ),
+    _optional(
+        "contribution_margin",
+        _money(),
+        "net_sales - refunded_net_amount - fees_amount - goods_cost; null where goods_cost is.",
+    ),
+    _column("units_without_cost", Int64, "total_units where goods_cost is null, else 0."),
+    MergeTree(order_by=("product_id", "channel_id", "date", "currency"), partition_by=text("toYYYYMM(date)")),
+    comment="Contribution margin as it happened. Grain: date, channel_id, product_id, currency. Goods that came "
+    "back keep their cost; the cost is today's. Fees for no single product stand under product_id 0.",
+)
+
+product_performance = Table(
+    "product_performance",
+    metadata,
+    *_keys(),
+    _column("currency", _code(), "ISO 4217 currency of every amount in the row."),
+    _column("as_of", Date, "Last whole business day counted: channels.complete_until."),
+    _column("first_sale_date", Date, "First order day with a unit."),
+    _column("last_sale_date", Date, "Last order day with a unit."),
+    _column("units_7d", Int64, "Units in the 7 days up to as_of."),
+    _column("units_28d", Int64, "Units in the 28 days up to as_of."),
+    _column("units_prev_28d", Int64, "Units in the 28 days before those."),
+    _column("units_90d", Int64, "Units in the 90 days up to as_of."),
+    _column("units_365d", Int64, "Units in the 365 days up to as_of."),
+    _column("revenue_28d", _money(), "total_revenue in the 28 days up to as_of."),
+    _column("revenue_prev_28d", _money(), "total_revenue in the 28 days before those."),
+    _column("revenue_90d", _money(), "total_revenue in the 90 days up to as_of."),
+    _column("revenue_365d", _money(), "total_revenue in the 365 days up to as_of."),
+    _column(
+        "velocity_28d", Float64, "units_28d / 28, out-of-stock days counted; see inventory_health.velocity."
+    ),
+    _optional("units_growth_28d", Float64, "units_28d / units_prev_28d - 1; null when nothing sold before."),
+    _optional("refund_rate_90d", Float64, "Refunded units / units of the 90 days; null without units."),
+    _column("revenue_rank_28d", Int64, "1: most revenue_28d on the channel in this currency."),
+    _optional("revenue_share_365d", Float64, "Share of the channel's revenue_365d in this currency, 0 to 1."),
+    _optional(
+        "abc_class", String, "A: the products that make 80 % of revenue_365d, B: the next 15 %, C: the rest."
+    ),
+    MergeTree(order_by=("product_id", "channel_id", "currency")),
+    comment="How each product sells on each channel, now. Grain: product_id, channel_id, currency.",
+)
+
+daily_funnel = Table(
+    "daily_funnel",
+    metadata,
+    _column(
+        "date",
+        Date,
+        "Business day the checkout was begun or the order placed.",
+        clickhousedb_codec="Delta, ZSTD(1)",
+    ),
+    _column("channel_id", UInt64, "channels.channel_id. Only channels that tell of checkouts."),
+    _column("currency", _code(), "ISO 4217 currency of every amount in the row."),
+    _column("checkouts", Int64, "Checkouts left at least for a while, as the channel tells of them."),
+    _column("recovered_checkouts", Int64, "Of those: became an order later."),
+    _column("abandoned_checkouts", Int64, "Of those: no order so far."),
+    _column("abandoned_amount", _money(), "What the abandoned ones would have cost."),
+    _column("recovered_amount", _money(), "What the recovered ones would have cost."),
+    _column("num_orders", Int64, "Orders placed on the day, tests left out."),
+    _optional(
+        "completion_rate",
+        Float64,
+        "num_orders / (num_orders + abandoned_checkouts), 0 to 1; null without either.",
+    ),
+    MergeTree(order_by=("channel_id", "date", "currency")),
+    comment="From checkout to order. Grain: date, channel_id, currency.",
+)
+
+exchange_rates = Table(
+    "exchange_rates",
+    metadata,
+    _column("date", Date, "Calendar day.", clickhousedb_codec="Delta, ZSTD(1)"),
+    _column("currency", _code(), "ISO 4217 currency the rate starts from."),
+    _column("reporting_currency", _code(), "ISO 4217 currency the rate leads to."),
+    _optional(
+        "rate", _rate(), "reporting_currency for one unit of currency; null: held, none published lately."
+    ),
+    _optional("rate_date", Date, "Day the rate was published for: weekends take the last one before."),
+    MergeTree(order_by=("currency", "date")),
+    comment="The rate in force on each day and currency with sales, fees or costs. Grain: date, currency.",
+)
+
 channels = Table(
     "channels",
     metadata,
@@ -120,6 +360,7 @@ channels = Table(
     _column("timezone", _code(), "IANA time zone of its business day."),
     _column("is_active", Bool, "False: no longer synced."),
     _optional("last_sync_at", _instant(), "Last committed sync of any resource: figures are as of then."),
+    _optional("complete_until", Date, "Last business day whose orders were read to its end."),
     MergeTree(order_by="channel_id"),
     comment="Places we sell. Grain: channel_id.",
 )
@@ -133,6 +374,7 @@ products = Table(
     _optional("category", String, "Category."),
     _optional("brand", String, "Brand."),
     _optional("cost_price", _money(), "Unit cost; null where no source says."),
+    _optional("cost_currency", String, "ISO 4217 currency of cost_price."),
     _column("is_stub", Bool, "True: sold or stocked, but in no catalogue yet."),
     _column("created_at", _instant(), "First seen."),
     _column("updated_at", _instant(), "Last change."),
