@@ -1,3 +1,5 @@
+-- Stock that changed, and its history. Whether it changed is told by the quantities alone: some sources have no update
+-- clock, and the instant of a reading is no change.
 WITH changed AS (
     INSERT INTO core.inventory AS k (
         product_id, channel_id, warehouse_location, quantity_available, quantity_reserved, quantity_inbound,
@@ -14,10 +16,10 @@ WITH changed AS (
        OR (
            (o.source_updated_at IS NULL OR n.source_updated_at >= o.source_updated_at)
            AND (o.quantity_available, o.quantity_reserved, o.quantity_inbound, o.quantity_on_hand,
-                o.quantity_unavailable, o.source_updated_at, o.absent_since)
+                o.quantity_unavailable, o.absent_since)
                IS DISTINCT FROM
                (n.quantity_available, n.quantity_reserved, n.quantity_inbound, n.quantity_on_hand,
-                n.quantity_unavailable, n.source_updated_at, n.absent_since)
+                n.quantity_unavailable, n.absent_since)
        )
     ORDER BY n.product_id, n.channel_id, n.warehouse_location
     ON CONFLICT (product_id, channel_id, warehouse_location) DO UPDATE SET

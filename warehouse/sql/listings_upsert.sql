@@ -1,4 +1,5 @@
--- Catalogue rows, newest version each; an unchanged or older one writes nothing. {absent}: snapshots only.
+-- Catalogue rows, newest version each; an unchanged or older one writes nothing. Whether it changed is told by its
+-- content alone: some sources have no update clock, and the instant of a reading is no change.
 WITH newest AS (
     SELECT DISTINCT ON (s.channel, s.external_id) s.*
     FROM staging."{load}__products" s
@@ -20,10 +21,10 @@ WHERE o.id IS NULL
    OR (
        (o.is_stub OR n.source_updated_at >= o.source_updated_at OR o.source_updated_at IS NULL)
        AND (o.product_id, o.sku, o.listing_title, o.listing_price, o.currency, o.name, o.category, o.brand,
-            o.barcode, o.cost_price, o.is_active, o.is_stub, o.source_updated_at)
+            o.barcode, o.cost_price, o.is_active, o.is_stub)
            IS DISTINCT FROM
            (l.product_id, n.sku, n.title, n.price, coalesce(n.currency, c.currency), n.name, n.category,
-            n.brand, n.barcode, n.cost_price, coalesce(n.is_active, true), false, n.source_updated_at)
+            n.brand, n.barcode, n.cost_price, coalesce(n.is_active, true), false)
    )
 ORDER BY c.id, n.external_id
 ON CONFLICT (channel_id, external_id) DO UPDATE SET

@@ -111,3 +111,17 @@ def test_days_without_stock_are_known_in_demand(loader):
     assert history.filter(sku="SKU-1")["available"].to_list() == [5, 0, 0, 0, 7]
     later = read.daily_demand(loader.engine, since=T0.date() + 4 * DAY, until=T0.date() + 5 * DAY)
     assert later["y"].to_list() == [0]
+
+
+def test_an_unchanged_snapshot_read_later_writes_no_row_version(loader):
+    """Walmart's stock has no update clock: its rows carry the instant they were read."""
+    first = [stock(f"S{number:02}", 5) for number in range(12)]
+    snapshot(loader, first)
+    before = loader.rows("SELECT ctid::text, xmin::text FROM core.inventory ORDER BY 1")
+    later = [{**row, "source_updated_at": T0 + HOUR} for row in first]
+    result = snapshot(loader, later, until=T0 + HOUR)
+    assert (result.inserted, result.updated, result.unchanged) == (0, 0, 12)
+    assert loader.rows("SELECT ctid::text, xmin::text FROM core.inventory ORDER BY 1") == before
+
+    result = snapshot(loader, [{**later[0], "quantity_available": 4}, *later[1:]], until=T0 + 2 * HOUR)
+    assert (result.updated, result.unchanged) == (1, 11)

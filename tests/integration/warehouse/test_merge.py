@@ -259,6 +259,14 @@ def test_catalogue_snapshot_retires_what_it_no_longer_names(loader):
     assert loader.one("SELECT count(*) FROM core.channel_products WHERE is_active") == 3
 
 
+def test_a_catalogue_without_an_update_clock_read_again_writes_nothing(loader):
+    names = [product(f"S{number}") for number in range(4)]
+    loader.load({"products": names}, resource="products", snapshot=True)
+    later = [{**row, "source_updated_at": T0 + HOUR} for row in names]
+    result = loader.load({"products": later}, resource="products", snapshot=True)
+    assert (result.inserted, result.updated, result.unchanged) == (0, 0, 4)
+
+
 def test_text_of_every_kind_survives_and_nul_does_not(loader):
     odd = 'a,"b"\nc\td\\N — 漢\u2028\x00'
     loader.load(
