@@ -7,6 +7,7 @@ import polars as pl
 from models.base import SeriesError, check_series
 
 PARQUET = (".parquet", ".pq")
+NAMES = ("series_id", "item_id")  # text even where every one looks like a number: 00123 is not 123
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -17,7 +18,10 @@ def read_table(path: Path) -> pl.DataFrame:
         if path.suffix.lower() in PARQUET:
             return pl.read_parquet(path)
         return pl.read_csv(
-            path, infer_schema_length=None, null_values=["", "NA", "NaN", "nan", "null", "None"]
+            path,
+            infer_schema_length=None,
+            null_values=["", "NA", "NaN", "nan", "null", "None"],
+            schema_overrides=dict.fromkeys(NAMES, pl.String),
         )
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         raise SeriesError(

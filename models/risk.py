@@ -1,8 +1,10 @@
-"""How likely an item runs out before what is ordered today can arrive: learned, or from first principles.
+"""How likely an item runs out before what is ordered at the next review can arrive: learned, or by formula.
 
-Without training the probability is that of demand over the lead time exceeding what is there and coming, demand
-being gamma-distributed around forecast and recent sales. With labelled rows, gradient boosting over cover, trend
-and the raw numbers, calibrated on rows its trees have not seen.
+Without training the probability is that of demand over lead time and review exceeding what is there and coming,
+demand being negative binomial around forecast and recent sales (a Poisson whose rate is itself uncertain: Silver,
+Pyke & Thomas, ch. 7). With labelled rows, gradient boosting over cover, trend and the raw numbers, calibrated on
+rows its trees have not seen. Rows picked so that stock-outs are more frequent than in life are corrected for by
+`base_rate` (Elkan 2001, The Foundations of Cost-Sensitive Learning, theorem 2).
 """
 
 import json
@@ -30,6 +32,13 @@ LABEL = "stockout"
 HIGH, MEDIUM = 0.5, 0.2
 FOLDS = 5
 FORMAT = 1
+LEAST_OF_EACH = 20
+# The formula's constants: one set for every shop, chosen once on public data and left alone.
+REVIEW_DAYS = 7.0  # until somebody orders
+WEIGHTS = {"forecast": 0.4, "sales_30d": 0.3, "sales_90d": 0.3}
+RATE_ERROR = 0.6  # standard deviation of the true rate around ours, as a share of it
+LUMPINESS = 0.5  # variance above a Poisson's, per unit: orders of more than one unit
+UNSEEN_UNITS = 0.05  # sold in 90 days by an item that sold nothing: small, not impossible
 YES = ("1", "true", "yes", "y", "t")
 NO = ("0", "false", "no", "n", "f")
 
@@ -74,6 +83,7 @@ class RiskModel:
 
 def score(items: pl.DataFrame, model: RiskModel | None = None) -> pl.DataFrame:
     """One row per item, in the order given: `item_id`, `probability` (0 to 1), `risk` (high, medium, low)."""
+    items = _named(items)
     frame = _checked(items)
     if model is None:
         probability, high, medium = first_principles(frame), HIGH, MEDIUM
@@ -84,51 +94,54 @@ def score(items: pl.DataFrame, model: RiskModel | None = None) -> pl.DataFrame:
 
 
 def first_principles(frame: pl.DataFrame) -> Floats:
-    """P(demand over the lead time > on hand + inbound), demand gamma with a spread learned from nothing but size.
-
-    The daily rate is forecast 60 %, last 30 days 25 %, last 90 days 15 %; its own uncertainty widens the gamma.
-    """
+    """P(demand over lead time and review > on hand + inbound). Unknown stock counts as none, an unknown lead time
+    as the median of the others (14 days when none is known); stock owed to buyers is certain to be short."""
     from scipy import stats
 
     column = {name: frame[name].fill_null(0.0).to_numpy() for name in REQUIRED[1:]}
-    lead = np.maximum(
-        frame["lead_time_days"].fill_null(frame["lead_time_days"].median() or 14.0).to_numpy(), 1.0
-    )
+    usual = frame["lead_time_days"].median()
+    lead = frame["lead_time_days"].fill_null(usual if isinstance(usual, float) else 14.0).to_numpy()
     forecast = np.where(lead <= 30, column["forecast_30d"] / 30, column["forecast_90d"] / 90)
-    rate = 0.6 * forecast + 0.25 * column["sales_30d"] / 30 + 0.15 * column["sales_90d"] / 90
-    mean = np.maximum(rate, 0) * lead
-    there = column["on_hand"] + np.maximum(column["inbound"], 0)
-    variance = 1.5 * mean + (0.35 * mean) ** 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shape, scale = mean**2 / variance, variance / mean
-        chance = stats.gamma.sf(np.maximum(there, 0), shape, scale=scale)
-    chance = np.where(mean <= 0, 0.0, np.where(there <= 0, 1.0, chance))
-    owed = (column["on_hand"] < 0) & (there <= 0)
-    probability: Floats = np.clip(np.nan_to_num(np.where(owed, 1.0, chance)), 0.0, 1.0)
+    rate = (
+        WEIGHTS["forecast"] * forecast
+        + WEIGHTS["sales_30d"] * column["sales_30d"] / 30
+        + WEIGHTS["sales_90d"] * column["sales_90d"] / 90
+    )
+    mean = (np.maximum(rate, 0.0) + UNSEEN_UNITS / 90) * (np.maximum(lead, 0.0) + REVIEW_DAYS)
+    there = column["on_hand"] + np.maximum(column["inbound"], 0.0)
+    excess = LUMPINESS * mean + (RATE_ERROR * mean) ** 2
+    chance = stats.nbinom.sf(np.floor(np.maximum(there, 0.0)), mean**2 / excess, mean / (mean + excess))
+    probability: Floats = np.where(there < 0, 1.0, np.clip(chance, 0.0, 1.0))
     return probability
 
 
-def train(labelled: pl.DataFrame, *, seed: int = 7) -> RiskModel:
+def train(labelled: pl.DataFrame, *, base_rate: float | None = None, seed: int = 7) -> RiskModel:
     """Fit on rows with a `stockout` column of 0/1, at least 20 of each; further numeric and yes/no columns are used.
 
     Each row's calibrating probability comes from trees that did not see it. `scores` (precision, recall, f1, auc,
-    average_precision, brier, base_rate, f1_first_principles) are out of fold too.
+    average_precision, brier, base_rate, and the formula's f1 and auc) are out of fold too. `base_rate`: the share
+    of stock-outs in life where the rows hold more; probabilities, levels and scores are then those of life.
     """
     import lightgbm
     from sklearn.isotonic import IsotonicRegression
 
+    labelled = _named(labelled)
     if LABEL not in labelled.columns:
         raise SeriesError(f"column '{LABEL}' is missing; found {labelled.columns}")
     truth = _flag(labelled[LABEL])
     if np.isnan(truth).any():
         raise SeriesError(f"row {int(np.flatnonzero(np.isnan(truth))[0]) + 1}: {LABEL} is not 0 or 1")
-    if min(truth.sum(), (1 - truth).sum()) < 20:
+    if min(truth.sum(), (1 - truth).sum()) < LEAST_OF_EACH:
         raise SeriesError(
-            f"{int(truth.sum())} stock-outs among {len(truth)} rows: at least 20 of each kind are needed"
+            f"{int(truth.sum())} stock-outs among {len(truth)} rows: at least {LEAST_OF_EACH} of each kind are needed"
         )
+    if base_rate is not None and not 0 < base_rate < 1:
+        raise SeriesError(f"base rate must lie between 0 and 1, not {base_rate}")
     frame = _checked(labelled)
     columns = _feature_columns(labelled)
     x = _features(frame, labelled, columns)
+    odds = _odds(base_rate) / _odds(float(truth.mean())) if base_rate is not None else 1.0
+    weight = np.where(truth == 1, odds, 1.0)
     rng = np.random.default_rng(seed)
     fold = np.empty(len(truth), dtype=np.int64)
     for kind in (0, 1):
@@ -158,9 +171,10 @@ def train(labelled: pl.DataFrame, *, seed: int = 7) -> RiskModel:
     calibration = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(held_out, truth)
     # isotonic steps say 0 and 1 too readily: half their weight goes to the trees' own probability
     corners = np.unique(np.quantile(held_out, np.linspace(0, 1, 101)))
-    calibrated = np.maximum.accumulate(0.5 * calibration.predict(corners) + 0.5 * corners)
+    sampled = np.maximum.accumulate(0.5 * calibration.predict(corners) + 0.5 * corners)
+    calibrated = odds * sampled / (odds * sampled + 1 - sampled)
     probability = np.interp(held_out, corners, calibrated)
-    high = _best_line(truth, probability)
+    high = _best_line(truth, probability, weight)
     return RiskModel(
         columns=tuple(columns),
         boosters=tuple(boosters),
@@ -168,34 +182,41 @@ def train(labelled: pl.DataFrame, *, seed: int = 7) -> RiskModel:
         calibrated=tuple(calibrated.tolist()),
         high=high,
         medium=high / 2,
-        scores=_scores(truth, probability, high, first_principles(frame)),
+        scores=_scores(truth, probability, high, first_principles(frame), weight),
     )
 
 
-def _scores(truth: Floats, probability: Floats, line: float, simple: Floats) -> dict[str, float]:
+def _odds(rate: float) -> float:
+    return rate / (1 - rate)
+
+
+def _scores(
+    truth: Floats, probability: Floats, line: float, simple: Floats, weight: Floats
+) -> dict[str, float]:
     from sklearn import metrics
 
-    said = probability >= line
+    said, simply = probability >= line, simple >= _best_line(truth, simple, weight)
+    weighed: dict[str, Any] = {"sample_weight": weight}
     return {
-        "precision": float(metrics.precision_score(truth, said, zero_division=0)),
-        "recall": float(metrics.recall_score(truth, said)),
-        "f1": float(metrics.f1_score(truth, said)),
+        "precision": float(metrics.precision_score(truth, said, zero_division=0, **weighed)),
+        "recall": float(metrics.recall_score(truth, said, **weighed)),
+        "f1": float(metrics.f1_score(truth, said, **weighed)),
         "auc": float(metrics.roc_auc_score(truth, probability)),
-        "average_precision": float(metrics.average_precision_score(truth, probability)),
-        "brier": float(metrics.brier_score_loss(truth, probability)),
-        "base_rate": float(truth.mean()),
-        "f1_first_principles": float(metrics.f1_score(truth, simple >= _best_line(truth, simple))),
+        "average_precision": float(metrics.average_precision_score(truth, probability, **weighed)),
+        "brier": float(metrics.brier_score_loss(truth, probability, **weighed)),
+        "base_rate": float(np.average(truth, weights=weight)),
+        "f1_first_principles": float(metrics.f1_score(truth, simply, **weighed)),
         "auc_first_principles": float(metrics.roc_auc_score(truth, simple)),
     }
 
 
-def _best_line(truth: Floats, probability: Floats) -> float:
+def _best_line(truth: Floats, probability: Floats, weight: Floats) -> float:
     """The probability from which calling a row a stock-out gives the best F1."""
     from sklearn.metrics import precision_recall_curve
 
-    precision, recall, lines = precision_recall_curve(truth, probability)
+    precision, recall, lines = precision_recall_curve(truth, probability, sample_weight=weight)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return float(np.clip(lines[int(np.argmax(f1[:-1]))], 0.02, 0.98))
+    return float(np.clip(lines[int(np.argmax(f1[:-1]))], 0.001, 0.98))
 
 
 def _ask(model: RiskModel, frame: pl.DataFrame) -> Floats:
@@ -209,6 +230,14 @@ def _ask(model: RiskModel, frame: pl.DataFrame) -> Floats:
     )
     probability: Floats = np.interp(np.asarray(raw, dtype=np.float64), model.raw, model.calibrated)
     return probability
+
+
+def _named(items: pl.DataFrame) -> pl.DataFrame:
+    """Column names without blanks around them and in lower case."""
+    try:
+        return items.rename({name: name.strip().lower() for name in items.columns})
+    except pl.exceptions.DuplicateError as error:
+        raise SeriesError(f"two columns have the same name; found {items.columns}") from error
 
 
 def _checked(items: pl.DataFrame) -> pl.DataFrame:
@@ -227,6 +256,9 @@ def _checked(items: pl.DataFrame) -> pl.DataFrame:
         if not bad.is_empty():
             row = bad.row(0, named=True)
             raise SeriesError(f"item '{row['item_id']}': {name} is {row[name]!r}, which is no number")
+        if number.is_infinite().any():
+            first = items["item_id"][int(number.is_infinite().arg_true()[0])]
+            raise SeriesError(f"item '{first}': {name} is infinite")
         numbers[name] = number
     return items.with_columns(**numbers)
 

@@ -158,14 +158,17 @@ def score(
 def train(
     input: Input,
     model: Annotated[Path | None, typer.Option("--model", help="where to keep it")] = None,
+    base_rate: Annotated[
+        float | None, typer.Option(help="share of stock-outs in life, where the rows hold more: 0.01")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit on rows that carry a `stockout` column of 0 and 1."""
+    """Fit on rows that carry a `stockout` column of 0 and 1; `wharf risk` uses the result from then on."""
     from models import files as model_files
     from models import risk as risk_model
 
     with _naming(input):
-        trained = risk_model.train(model_files.read_table(input))
+        trained = risk_model.train(model_files.read_table(input), base_rate=base_rate)
     kept = model or _kept_risk_model()
     kept.parent.mkdir(parents=True, exist_ok=True)
     trained.save(kept)
