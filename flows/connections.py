@@ -13,6 +13,7 @@ from connectors.errors import ConfigurationError, ConnectorError
 from flows.settings import WharfSettings
 
 
+from flows.sealing import Vault
 @cache
 def settings() -> WharfSettings:
     """The platform's settings, read once a process."""
@@ -61,10 +62,16 @@ def account(name: str) -> Account:
         )
     return known[name]
 
+@cache
+def vault() -> Vault:
+    """Seals what is kept of refused records, and opens it."""
+    return Vault(settings().sealing_secrets)
+
+
 
 def forget() -> None:
     """Reads settings anew next time; for a process whose environment has changed."""
     if postgres.cache_info().currsize:
         postgres().dispose()
-    for cached in (settings, postgres, accounts):
+    for cached in (settings, postgres, vault, accounts):
         cached.cache_clear()

@@ -164,7 +164,9 @@ def read_and_merge(files: Sequence[Path], kind: str, seller: Account, mapping: P
             engine, "import", account=seller.name, resource="orders", flow_run_id=runtime.flow_run.id
         )
         try:
-            with load.Staging(engine, f"i{run.id}", account=seller.name, resource="import") as staging:
+            with load.Staging(
+                engine, f"i{run.id}", account=seller.name, resource="import", seal=connections.vault().seal
+            ) as staging:
                 parts = _parts(files, kind, context, mapping)
                 pages, records, notes = _stage(parts, staging, run, seller)
                 _progress.get()("merging", 0, 1)

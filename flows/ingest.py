@@ -149,7 +149,11 @@ def _read_and_merge(
         for confirmed in (False, True):
             tally = extract.Tally()
             with load.Staging(
-                engine, f"r{run.id}_{int(confirmed)}", account=account.name, resource=resource.name
+                engine,
+                f"r{run.id}_{int(confirmed)}",
+                account=account.name,
+                resource=resource.name,
+                seal=connections.vault().seal,
             ) as staging:
                 _stage(client, resource, window, staging, tally)
                 merged = merge.commit(

@@ -48,7 +48,7 @@ class Refused:
     channel: str
     resource: str
     natural_key: str
-    raw: str
+    raw: str | None
     last_refused_at: datetime
     replayed_at: datetime | None
 
@@ -129,7 +129,9 @@ def replay_group(account: str, resource: str, records: Sequence[Refused]) -> lis
             engine, "replay", account=account, resource=resource, flow_run_id=runtime.flow_run.id
         )
         try:
-            with load.Staging(engine, f"q{run.id}", account=account, resource="replay") as staging:
+            with load.Staging(
+                engine, f"q{run.id}", account=account, resource="replay", seal=connections.vault().seal
+            ) as staging:
                 for _, staged in read:
                     staging.add(staged)
                 merged = merge.commit(
@@ -153,7 +155,10 @@ def replay_group(account: str, resource: str, records: Sequence[Refused]) -> lis
 
 def _read(record: Refused, seller: Account) -> dict[str, pl.DataFrame] | str:
     """The frames of a record, or why it has none."""
-    whole = json.loads(record.raw, parse_float=Decimal)
+    if record.raw is None:
+        return "the record itself was dropped after WHARF_RAW_DAYS; it comes with the next full read of its source"
+    raw = connections.vault().open_text(record.raw)
+    whole = json.loads(raw, parse_float=Decimal)
     staged = _staged_row(record.resource, whole)
     if staged is not None:
         return {record.resource: staged}
@@ -166,7 +171,7 @@ def _read(record: Refused, seller: Account) -> dict[str, pl.DataFrame] | str:
         # The answer, not the record, said which marketplace it speaks of.
         return f"is read again as a whole by `wharf sync {record.resource} --account {seller.name}`"
     module = import_module(f"connectors.{seller.platform}.stored")
-    body = [(record.natural_key, record.raw.encode())]
+    body = [(record.natural_key, raw.encode())]
     try:
         found: Normalized = module.normalize_stored(
             record.resource, body, Context(seller, record.last_refused_at)

@@ -28,6 +28,10 @@ class WharfSettings(BaseSettings):
     prefect_api_url: str | None = Field(default=None, validation_alias="PREFECT_API_URL")
     home: Path = Field(default=Path(".wharf"), validation_alias="WHARF_HOME")
     secret_key: SecretStr | None = Field(default=None, validation_alias="WHARF_SECRET_KEY")
+    # Newest first, separated by spaces; WHARF_SECRET_KEY reads, too, and seals where none is listed.
+    encryption_keys: SecretStr | None = Field(default=None, validation_alias="WHARF_ENCRYPTION_KEYS")
+    # The most Amazon's data protection policy allows is 30.
+    raw_days: int = Field(default=30, ge=1, le=30, validation_alias="WHARF_RAW_DAYS")
     timezone: str = Field(default="UTC", validation_alias="WHARF_TIMEZONE")
     currency: str = Field(default="USD", validation_alias="WHARF_CURRENCY", pattern="^[A-Z]{3}$")
     lead_time_days: int = Field(default=14, ge=0, le=365, validation_alias="WHARF_LEAD_TIME_DAYS")
@@ -70,3 +74,9 @@ class WharfSettings(BaseSettings):
 
 class WorkFailedError(Exception):
     """A flow ended as failed; the text is its own message. Commands end with status 1."""
+    @property
+    def sealing_secrets(self) -> list[str]:
+        """The secrets of what is encrypted at rest, newest first. Raises ConfigurationError when there is none."""
+        listed = self.encryption_keys.get_secret_value().split() if self.encryption_keys else []
+        return [*listed, self.pseudonym_key.decode()]
+

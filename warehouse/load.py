@@ -6,7 +6,7 @@ holds an advisory lock; a set of tables whose lock is free belongs to nobody and
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -40,13 +40,23 @@ class Staging:
     """Staging tables of one attempt. Use as a context manager; the tables are dropped at its end.
 
     `load_id` is unique per attempt: lower-case letters, digits and `_`. `account` and `resource` name the
-    session, so that a stuck one can be found and ended by whoever takes over (see `reap`).
+    session, so that a stuck one can be found and ended by whoever takes over (see `reap`). `seal` makes the JSON
+    text of a refused record into what is kept of it at rest, JSON text again.
     """
 
-    def __init__(self, engine: Engine, load_id: str, *, account: str = "", resource: str = "") -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        load_id: str,
+        *,
+        account: str = "",
+        resource: str = "",
+        seal: Callable[[str], str] | None = None,
+    ) -> None:
         if not _LOAD_ID.match(load_id):
             raise ValueError(f"load_id must be 1 to 40 of a-z, 0-9 and _, not {load_id!r}")
         self.load_id = load_id
+        self.seal = seal
         self.rows: dict[str, int] = {}
         self.rejected: list[RejectedRecord] = []
         self.is_tangled = False  # some page held a thing twice, or a line without its parent

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from warehouse import leases, merge_steps, schema, sql
+from warehouse import leases, merge_steps, schema, sql, tombstones
 from warehouse.batch import MergeResult, Run, SpanLike
 from warehouse.load import Staging
 from warehouse.refusals import refuse_staged, store_refusals
@@ -64,6 +64,7 @@ def commit(
             leases.fence(connection, lease)
         staging.verify(connection)
         channels = _lock_channels(connection, staging, run)
+        tombstones.forget_staged(connection, staging)
         refused = refuse_staged(connection, staging)
         quarantined = store_refusals(connection, staging, run, refused)
         step = merge_steps.Steps(connection, staging, run.id, window.until, tally.add)

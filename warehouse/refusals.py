@@ -123,7 +123,7 @@ def store_refusals(connection: Connection, staging: Staging, run: Run, refused: 
                         "natural_key": _clean(row.natural_key)[:1000],
                         "field": _clean(row.field)[:200],
                         "reason": _clean(row.reason)[:1000],
-                        "raw": _clean_json(row.raw),
+                        "raw": _kept(staging, row.raw),
                     }
                     for row in rows
                 ]
@@ -166,6 +166,11 @@ def _orphan(staging: Staging, parent: str) -> tuple[str, str, str]:
 
 
 def _json(raw: str) -> Any:
+def _kept(staging: Staging, raw: Any) -> Any:
+    clean = _clean_json(raw)
+    return clean if staging.seal is None else json.loads(staging.seal(json.dumps(clean, ensure_ascii=False)))
+
+
     try:
         return json.loads(raw)
     except ValueError:

@@ -52,7 +52,7 @@ def publish(
     """
     started = time.monotonic()
     schema.require_clickhouse(client)
-    with _only_publisher(engine, on_step) as lock:
+    with only_publisher(engine, on_step) as lock:
         schema.require(lock.connection)
         dirty = _dirty_days(engine)
         wanted = {month_of(entry.day) for entry in dirty} if days is None else {month_of(day) for day in days}
@@ -106,9 +106,16 @@ class _Lock:
 
 
 @contextmanager
-def _only_publisher(engine: Engine, on_step: Callable[[str], None]) -> Iterator[_Lock]:
+def only_publisher(
+    engine: Engine, on_step: Callable[[str], None] = lambda step: None, *, patience_seconds: float = 0
+) -> Iterator[_Lock]:
+    """Nobody else publishes within. Raises PublishBusyError when somebody still does after `patience_seconds`."""
+    deadline = time.monotonic() + patience_seconds
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
+            if time.monotonic() < deadline:
+                time.sleep(0.2)
+                continue
             raise PublishBusyError(
                 "another process is publishing; its run or the next takes these days along"
             )

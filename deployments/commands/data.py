@@ -215,6 +215,7 @@ def show_quarantine(record: Annotated[int, typer.Argument(metavar="ID")], as_jso
         from warehouse import quarantine as store
 
         found = store.show(connections.postgres(), record)
+        found["raw"] = connections.vault().open(found["raw"])
         if as_json:
             emit(found)
         else:

@@ -20,9 +20,7 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     op.create_table(
         "provider_events",
-        sa.Column(
-            "event_id", sa.Text(), nullable=False, comment="The provider's id, or what makes it one."
-        ),
+        sa.Column("event_id", sa.Text(), nullable=False, comment="The provider's id, or what makes it one."),
         sa.Column("way", sa.Text(), nullable=False, comment="email or sms."),
         sa.Column("provider_id", sa.Text(), nullable=True, comment="The provider's id of the message."),
         sa.Column("state", sa.Text(), nullable=False, comment="accepted, delivered or undelivered."),
@@ -31,9 +29,7 @@ def upgrade() -> None:
         schema="ops",
         comment="Events providers sent, to recognise repeats. Grain: event_id.",
     )
-    op.create_index(
-        op.f("ix_provider_events_received_at"), "provider_events", ["received_at"], schema="ops"
-    )
+    op.create_index(op.f("ix_provider_events_received_at"), "provider_events", ["received_at"], schema="ops")
     op.create_table(
         "alert_thresholds",
         sa.Column("scope", sa.Text(), nullable=False, comment="all, account, category or sku."),
