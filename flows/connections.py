@@ -10,10 +10,10 @@ from sqlalchemy import Engine
 
 from connectors.base import Account
 from connectors.errors import ConfigurationError, ConnectorError
+from flows.sealing import Vault
 from flows.settings import WharfSettings
 
 
-from flows.sealing import Vault
 @cache
 def settings() -> WharfSettings:
     """The platform's settings, read once a process."""
@@ -46,6 +46,12 @@ def clickhouse() -> Any:
 
 
 @cache
+def vault() -> Vault:
+    """Seals what is kept of refused records, and opens it."""
+    return Vault(settings().sealing_secrets)
+
+
+@cache
 def accounts() -> dict[str, Account]:
     """Every configured seller account by name."""
     from connectors.settings import accounts as configured
@@ -61,12 +67,6 @@ def account(name: str) -> Account:
             f"there is no account {name!r}; configured: {', '.join(sorted(known)) or 'none'}"
         )
     return known[name]
-
-@cache
-def vault() -> Vault:
-    """Seals what is kept of refused records, and opens it."""
-    return Vault(settings().sealing_secrets)
-
 
 
 def forget() -> None:

@@ -71,12 +71,12 @@ class WharfSettings(BaseSettings):
             )
         return self.secret_key.get_secret_value().encode()
 
-
-class WorkFailedError(Exception):
-    """A flow ended as failed; the text is its own message. Commands end with status 1."""
     @property
     def sealing_secrets(self) -> list[str]:
         """The secrets of what is encrypted at rest, newest first. Raises ConfigurationError when there is none."""
         listed = self.encryption_keys.get_secret_value().split() if self.encryption_keys else []
         return [*listed, self.pseudonym_key.decode()]
 
+
+class WorkFailedError(Exception):
+    """A flow ended as failed; the text is its own message. Commands end with status 1."""

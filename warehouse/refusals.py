@@ -165,12 +165,12 @@ def _orphan(staging: Staging, parent: str) -> tuple[str, str, str]:
     return (child_key, condition, f"line without its {parent} row")
 
 
-def _json(raw: str) -> Any:
 def _kept(staging: Staging, raw: Any) -> Any:
     clean = _clean_json(raw)
     return clean if staging.seal is None else json.loads(staging.seal(json.dumps(clean, ensure_ascii=False)))
 
 
+def _json(raw: str) -> Any:
     try:
         return json.loads(raw)
     except ValueError:
