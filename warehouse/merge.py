@@ -125,6 +125,8 @@ def _merge_frames(
         step.returns()
     if staging.has("carts"):
         step.carts()
+    if staging.has("fees"):
+        step.fees()
     if whole is not None and resource == "products" and staging.has("products"):
         step.retire_listings(sorted(whole))
     if staging.has("inventory") or (whole is not None and resource == "inventory"):

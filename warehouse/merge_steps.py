@@ -18,6 +18,19 @@ _REFERENCES: Mapping[str, str] = {
     "inventory": "channel, sku, external_id, NULL::text AS title",
     "returns": "channel, sku, NULL::text AS external_id, NULL::text AS title",
     "cart_items": "channel, sku, external_id, title",
+    "fees": "channel, sku, NULL::text AS external_id, NULL::text AS title",
+}
+# Temporary tables of a merge that say which days no longer are as published, and how.
+_MOVED_DAYS: Mapping[str, tuple[str, ...]] = {
+    "t_moved": (
+        "SELECT channel_id, order_date AS day FROM t_moved",
+        "SELECT channel_id, happened_date FROM t_moved",
+    ),
+    "t_orders": (
+        "SELECT channel_id, order_date AS day FROM t_orders WHERE moves_day AND action IN ('new', 'changed')",
+        "SELECT channel_id, known_date FROM t_orders WHERE moves_day AND action = 'changed'",
+    ),
+    "t_fees": ("SELECT channel_id, posted_date AS day FROM t_fees", "SELECT channel_id, known_date FROM t_fees"),
 }
 
 
@@ -54,12 +67,24 @@ def staged_channels(connection: Connection, staging: Staging) -> list[Row[Any]]:
 
 
 def close_ledger(connection: Connection, run_id: int) -> tuple[int, int]:
-    """Journal and days to republish of the events recorded; returns (dirty days, restatement rows)."""
-    if connection.scalar(text("SELECT to_regclass('pg_temp.t_moved')")) is None:
-        return 0, 0
-    restated = connection.execute(text(sql.read("restatements")), {"run_id": run_id}).rowcount
-    dirty = connection.execute(text(sql.read("dirty_days"))).rowcount
+    """Journal and days to republish of what this merge changed; returns (dirty days, restatement rows)."""
+    made = [
+        name
+        for name in _MOVED_DAYS
+        if connection.scalar(text("SELECT to_regclass(:name)"), {"name": f"pg_temp.{name}"}) is not None
+    ]
+    restated = 0
+    if "t_moved" in made:
+        restated = connection.execute(text(sql.read("restatements")), {"run_id": run_id}).rowcount
+    dirty = mark_days(connection, " UNION ".join(query for name in made for query in _MOVED_DAYS[name]))
     return dirty, restated
+
+
+def mark_days(connection: Connection, days: str, **values: Any) -> int:
+    """Have the days that query `days` gives (channel_id, day) published again; returns how many."""
+    if not days:
+        return 0
+    return connection.execute(text(sql.read("dirty_days").replace("{days}", days)), values).rowcount
 
 
 class Steps:
@@ -133,7 +158,7 @@ class Steps:
         )
         if has_orders:  # new ones were inserted with their refunds
             orders -= self._ids("SELECT order_id FROM t_orders WHERE action = 'new'")
-        self._run("refunds_resolve", which="o.id = ANY (:orders)", orders=sorted(orders))
+        self._resolve_refunds("o.id = ANY (:orders)", orders=sorted(orders))
         rows = self._run("items_refunded", orders=sorted(orders)).rowcount
         self._count("order_items", "updated", rows)
         self._execute("CREATE TEMP TABLE t_refunded (order_id bigint) ON COMMIT DROP")
@@ -158,6 +183,15 @@ class Steps:
         self._written("refunds", "refunds", (bool(row.inserted) for row in rows))
         return {(int(row.channel_id), str(row.order_external_id)) for row in rows}
 
+    def _resolve_refunds(self, which: str, **values: Any) -> None:
+        self._run("refunds_resolve", which=which, refund_lines=sql.read("refund_lines"), **values)
+
+    def fees(self) -> None:
+        """What the channels charge; days on which something is new or other are published again."""
+        self._run("fees_collect")
+        rows = self._run("fees_upsert").all()
+        self._written("fees", "fees", (bool(row.inserted) for row in rows))
+
     def _is_tangled(self) -> bool:
         """Whether any order was staged more than once, or any line apart from its order."""
         table = tables.table(self._staging.load_id, "orders")
@@ -168,14 +202,18 @@ class Steps:
         """Lines into core; returns the queries for orders they touched."""
         if not self._staging.has("order_items"):
             return []
-        self._run("items_collect", lines=sql.read("items_lines_tangled" if tangled else "items_lines"))
+        self._run(
+            "items_collect",
+            lines=sql.read("items_lines_tangled" if tangled else "items_lines"),
+            refund_lines=sql.read("refund_lines"),
+        )
         self._analyze("t_items")
         actions = self._actions("t_items")
         wanted = actions.get("new", 0) + actions.get("changed", 0)
         if wanted:
             self._run("items_insert")
             self._run("items_upsert")
-        self._run("refunds_resolve", which="o.id IN (SELECT order_id FROM t_orders WHERE action <> 'older')")
+        self._resolve_refunds("o.id IN (SELECT order_id FROM t_orders WHERE action <> 'older')")
         self._count("order_items", "inserted", actions.get("new", 0))
         self._count("order_items", "updated", actions.get("changed", 0))
         self._count("order_items", "written", wanted)

@@ -77,6 +77,7 @@ _RULES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "returns": (_UNKNOWN_CHANNEL, *_missing("return_id")),
     "carts": (_UNKNOWN_CHANNEL, *_missing("external_id", "created_at")),
     "cart_items": (_UNKNOWN_CHANNEL, *_missing("cart_external_id", "line_id")),
+    "fees": (_UNKNOWN_CHANNEL, *_missing("fee_id", "fee_type", "amount", "posted_at")),
 }
 
 

@@ -1,4 +1,5 @@
--- Lines beside what core has, and what to do about them. {lines}: how lines are matched to orders.
+-- Lines beside what core has, and what to do about them. {lines}: how lines are matched to orders; {refund_lines}:
+-- how a refund finds its line.
 CREATE TEMP TABLE t_items ON COMMIT DROP AS
 WITH parents AS (
     SELECT order_id, channel_id, channel, external_id, seq, action = 'new' AS is_new FROM t_orders
@@ -6,30 +7,29 @@ WITH parents AS (
 ),
 {lines},
 given_back AS (
-    SELECT r.channel_id, r.order_external_id, r.line_id, r.quantity, r.amount, r.net_amount
-    FROM core.refunds r
-    WHERE r.line_id <> ''
-      AND EXISTS (
-          SELECT FROM t_orders t
-          WHERE t.channel_id = r.channel_id AND t.external_id = r.order_external_id AND t.action <> 'older'
-      )
+    SELECT r.id, t.order_id, r.line_id, r.quantity, r.amount, r.net_amount, r.refunded_at, r.refund_id
+    FROM t_orders t
+    JOIN core.refunds r ON r.channel_id = t.channel_id AND r.order_external_id = t.external_id
+    WHERE t.action <> 'older' AND r.line_id <> ''
 ),
--- As in refunds_resolve, for lines that are not in core yet.
-places AS (
-    SELECT l.channel_id, l.order_external_id, l.line_id,
-           coalesce(l.sku, 'asin:' || l.external_id, '?') || '#' || row_number() OVER (
-               PARTITION BY l.order_id, coalesce(l.sku, 'asin:' || l.external_id, '?') ORDER BY l.line_id COLLATE "C"
-           ) AS place
+named AS (
+    SELECT g.* FROM given_back g
+    WHERE strpos(g.line_id, '#') > 0
+      AND NOT EXISTS (SELECT FROM lines l WHERE l.order_id = g.order_id AND l.line_id = g.line_id)
+),
+sold AS (
+    SELECT l.order_id, l.line_id, coalesce(l.sku, 'asin:' || l.external_id, '?') AS sku,
+           coalesce(l.quantity, 0) - coalesce(l.cancelled_quantity, 0) AS room
     FROM lines l
-    WHERE l.order_external_id IN (SELECT order_external_id FROM given_back WHERE strpos(line_id, '#') > 0)
+    WHERE l.order_id IN (SELECT order_id FROM named)
 ),
+{refund_lines},
 refunded AS (
-    SELECT g.channel_id, g.order_external_id, coalesce(p.line_id, g.line_id) AS line_id,
-           sum(g.quantity)::bigint AS quantity, sum(g.amount) AS amount, sum(g.net_amount) AS net_amount
+    SELECT g.order_id, coalesce(p.line_id, g.line_id) AS line_id, sum(g.quantity)::bigint AS quantity,
+           sum(g.amount) AS amount, sum(g.net_amount) AS net_amount
     FROM given_back g
-    LEFT JOIN places p
-      ON p.channel_id = g.channel_id AND p.order_external_id = g.order_external_id AND p.place = g.line_id
-    GROUP BY 1, 2, 3
+    LEFT JOIN placed p ON p.id = g.id
+    GROUP BY 1, 2
 ),
 priced AS (
     SELECT l.order_id, l.is_new, l.line_id, p.product_id, l.sku, l.external_id, l.title,
@@ -44,8 +44,7 @@ priced AS (
     LEFT JOIN t_product_of p
       ON p.channel_id = l.channel_id AND p.sku = coalesce(l.sku, '')
      AND p.external_id = coalesce(l.external_id, '')
-    LEFT JOIN refunded r
-      ON r.channel_id = l.channel_id AND r.order_external_id = l.order_external_id AND r.line_id = l.line_id
+    LEFT JOIN refunded r ON r.order_id = l.order_id AND r.line_id = l.line_id
 )
 SELECT n.*,
        CASE

@@ -28,7 +28,14 @@ SELECT coalesce(o.id, nextval('core.orders_id_seq')) AS order_id,
                  coalesce(n.is_test, false), n.cancelled_at)
            THEN 'changed'
            ELSE 'same'
-       END AS action
+       END AS action,
+       o.order_date AS known_date,
+       -- Whether the order counts otherwise than before on its day, lines apart: those are the ledger's.
+       (o.status, o.order_date, o.currency, o.shipping, o.tax, o.ship_country, o.ship_region, o.is_replacement,
+        o.is_test)
+       IS DISTINCT FROM
+       (n.status, (n.ordered_at AT TIME ZONE c.timezone)::date, coalesce(n.currency, c.currency), n.shipping, n.tax,
+        n.ship_country, n.ship_region, coalesce(n.is_replacement, false), coalesce(n.is_test, false)) AS moves_day
 FROM newest n
 JOIN core.channels c ON c.name = n.channel
 LEFT JOIN core.orders o ON o.channel_id = c.id AND o.external_id = n.external_id

@@ -129,6 +129,17 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "quantity": COUNT,
         "total": MONEY,
     },
+    "fees": {
+        "channel": TEXT,
+        "fee_id": TEXT,
+        "order_external_id": TEXT,
+        "line_id": TEXT,
+        "sku": TEXT,
+        "fee_type": TEXT,
+        "amount": MONEY,
+        "currency": TEXT,
+        "posted_at": INSTANT,
+    },
 }
 
 # What makes two staged rows the same thing, by frame.
@@ -141,6 +152,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "returns": ("channel", "return_id", "return_line_id"),
     "carts": ("channel", "external_id"),
     "cart_items": ("channel", "cart_external_id", "line_id"),
+    "fees": ("channel", "fee_id"),
 }
 
 # Lines without a version clock of their own: they belong to the parent's version on the same page.
