@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from connectors.sandbox.state import SandboxState
 from connectors.sandbox.walmart_gate import ApiError, Ask, bend, iso, ms
-from connectors.sandbox.world import Line, Order, Refund
+from connectors.sandbox.world import Line, Order, Refund, RefundLine
 
 NODE_TYPES = {"SellerFulfilled": "merchant", "WFSFulfilled": "marketplace", "3PLFulfilled": None}
 RETENTION = timedelta(days=180)
@@ -355,6 +355,7 @@ def return_record(order: Order, refund: Refund, index: int) -> dict[str, Any]:
     lines = []
     for number, part in enumerate((part for part in refund.lines if part.quantity), 1):
         line = next(line for line in order.lines if line.number == part.line_number)
+        shipping = refund.shipping if number == 1 else Decimal(0)
         lines.append(
             {
                 "returnOrderLineNumber": number,
@@ -363,18 +364,8 @@ def return_record(order: Order, refund: Refund, index: int) -> dict[str, Any]:
                 "purchaseOrderId": purchase_order_id(order),
                 "purchaseOrderLineNumber": part.line_number,
                 "item": {"sku": line.sku or "", "productName": line.title, "condition": "New"},
-                "charges": [
-                    {
-                        "chargeCategory": "PRODUCT",
-                        "chargeName": "ItemPrice",
-                        "chargePerUnit": _money(order, part.amount / part.quantity),
-                        "isDiscount": False,
-                        "isBillable": True,
-                        "tax": [
-                            {"taxName": "ItemPrice", "taxPerUnit": _money(order, part.tax / part.quantity)}
-                        ],
-                    }
-                ],
+                "charges": _return_charges(order, part, shipping),
+                "chargeTotals": _charge_totals(order, part, shipping),
                 "unitPrice": _money(order, line.unit_price),
                 "quantity": {"unitOfMeasure": "EACH", "measurementValue": part.quantity},
                 "returnExpectedFlag": refund.is_return,
@@ -398,6 +389,38 @@ def return_record(order: Order, refund: Refund, index: int) -> dict[str, Any]:
         "returnOrderLines": lines,
         "returnChannel": {"channelName": "ONLINE"},
     }
+
+
+def _return_charges(order: Order, part: RefundLine, shipping: Decimal) -> list[dict[str, Any]]:
+    """What is given back for one unit."""
+
+    def charge(category: str, name: str, amount: Decimal, tax: Decimal) -> dict[str, Any]:
+        return {
+            "chargeCategory": category,
+            "chargeName": name,
+            "chargePerUnit": _money(order, amount / part.quantity),
+            "isDiscount": False,
+            "isBillable": True,
+            "tax": [{"taxName": name, "taxPerUnit": _money(order, tax / part.quantity)}],
+        }
+
+    charges = [charge("PRODUCT", "ItemPrice", part.amount, part.tax)]
+    if shipping:
+        charges.append(charge("SHIPPING", "Shipping", shipping, Decimal(0)))
+    return charges
+
+
+def _charge_totals(order: Order, part: RefundLine, shipping: Decimal) -> list[dict[str, Any]]:
+    """The same for all units of the line."""
+    totals = {
+        "lineUnitPrice": part.amount,
+        "lineProductTaxes": part.tax,
+        "lineTotalTaxes": part.tax,
+        "lineShippingFee": shipping,
+        "lineSubTotal": part.amount + shipping,
+        "lineTotal": part.amount + shipping + part.tax,
+    }
+    return [{"name": name, "value": _money(order, amount)} for name, amount in totals.items()]
 
 
 def _money(order: Order, amount: Decimal) -> dict[str, Any]:

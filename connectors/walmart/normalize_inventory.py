@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from connectors.base import Context, Page
-from connectors.canonical import Normalized, Rejected
-from connectors.walmart.normalize_orders import frame
-from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
+from connectors.canonical import Normalized
+from connectors.walmart.gather import Gathered
+from connectors.walmart.payload import Raw, find, member, parse, within
 from connectors.walmart.shapes import (
     FulfilledStock,
     LegacyNode,
@@ -40,27 +40,16 @@ def inventory(page: Page, context: Context) -> Normalized:
 
     Raises ProtocolError when the page cannot be parsed at all; one bad record is refused alone.
     """
-    rows = _Rows(context)
-    raws: list[Raw] | None = None
-    try:
-        found = _DECODER.decode(page.body).elements.inventories
-    except UNUSUAL:
-        rows.add_raw(records(page.body))
-    else:
-        for index, stock in enumerate(found):
-            try:
-                rows.add_nodes(stock)
-            except FieldError as error:
-                raws = raws or records(page.body)
-                rows.refuse(raws[index], error.field, error.reason)
-    return rows.normalized()
+    return _Stock(context).add_page(page.body, _decode, records).normalized()
 
 
 def inventory_from_records(raws: list[Raw], context: Context) -> Normalized:
     """Stock levels of decoded records."""
-    rows = _Rows(context)
-    rows.add_raw(raws)
-    return rows.normalized()
+    return _Stock(context).add_all(raws).normalized()
+
+
+def _decode(body: bytes) -> list[NodeStock]:
+    return _DECODER.decode(body).elements.inventories
 
 
 def records(body: bytes) -> list[Raw]:
@@ -85,39 +74,31 @@ def find_stock(parsed: Any) -> list[Raw]:
     )
 
 
-class _Rows:
+class _Stock(Gathered):
+    frames = ("inventory",)
+    shape = NodeStock
+    identity = "sku"
+
     def __init__(self, context: Context) -> None:
-        self.channel = context.home.name
+        super().__init__(context)
         self.fetched = (context.fetched_at - _EPOCH) // timedelta(microseconds=1)
-        self.stock: list[tuple[Any, ...]] = []
-        self.rejected: list[Rejected] = []
-        self.notes: dict[str, None] = {}
-        self.records = 0
 
-    def add_raw(self, raws: list[Raw]) -> None:
-        for raw in raws:
-            names = {fold(str(key)) for key in raw} if isinstance(raw, Mapping) else set()
-            try:
-                if "iteminformation" in names:
-                    self.add_fulfilled(convert(raw, FulfilledStock))
-                elif "shipnodes" in names:
-                    self.add_legacy(convert(raw, LegacyStock))
-                elif "nodes" in names:
-                    self.add_nodes(convert(raw, NodeStock))
-                else:
-                    self.add_single(convert(raw, SkuStock))
-            except msgspec.ValidationError as error:
-                self.refuse(raw, *blame(error))
-            except FieldError as error:
-                self.refuse(raw, error.field, error.reason)
+    def add_raw(self, raw: Raw) -> None:
+        names = {fold(str(key)) for key in raw} if isinstance(raw, Mapping) else set()
+        if "iteminformation" in names:
+            self.add_fulfilled(convert(raw, FulfilledStock))
+        elif "shipnodes" in names:
+            self.add_legacy(convert(raw, LegacyStock))
+        elif "nodes" in names:
+            self.add(convert(raw, NodeStock))
+        else:
+            self.add_single(convert(raw, SkuStock))
 
-    def refuse(self, raw: Raw, field_name: str, reason: str) -> None:
-        self.records += 1
+    def key(self, raw: Any) -> Any:
         inner = member(raw, "itemInformation")
-        sku = member(inner if isinstance(inner, Mapping) else raw, "sku")
-        self.rejected.append(refuse(raw, sku, field_name, reason))
+        return super().key(inner if isinstance(inner, Mapping) else raw)
 
-    def add_nodes(self, stock: NodeStock) -> None:
+    def add(self, stock: NodeStock) -> None:
         """Rows of one SKU at the seller's ship nodes. Raises FieldError."""
         sku = _sku(stock.sku)
         self._take(
@@ -187,16 +168,8 @@ class _Rows:
     def _take(self, rows: Any) -> None:
         """All rows of one record, or none when reading one of them fails."""
         read = [(self.channel, *row) for row in rows]
-        self.stock += read
+        self.rows["inventory"] += read
         self.records += 1
-
-    def normalized(self) -> Normalized:
-        return Normalized(
-            frames={"inventory": frame("inventory", self.stock)},
-            rejected=tuple(self.rejected),
-            notes=tuple(self.notes),
-            records=self.records,
-        )
 
 
 def _sku(value: str | int) -> str:

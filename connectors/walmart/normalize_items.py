@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from connectors.base import Context, Page
-from connectors.canonical import Normalized, Rejected
-from connectors.walmart.normalize_orders import frame
-from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
-from connectors.walmart.shapes import Item, ItemPage, convert
-from connectors.walmart.values import FieldError, money, shown, text
+from connectors.canonical import Normalized
+from connectors.walmart.gather import Gathered
+from connectors.walmart.payload import Raw, find, parse, within
+from connectors.walmart.shapes import Item, ItemPage
+from connectors.walmart.values import FieldError, money, text
 
 _DECODER = msgspec.json.Decoder(ItemPage)
 _PUBLISHED = frozenset(
@@ -24,27 +24,16 @@ def products(page: Page, context: Context) -> Normalized:
 
     Raises ProtocolError when the page cannot be parsed at all; one bad item is refused alone.
     """
-    rows = _Rows(context)
-    raws: list[Raw] | None = None
-    try:
-        found = _DECODER.decode(page.body).ItemResponse
-    except UNUSUAL:
-        rows.add_raw(records(page.body))
-    else:
-        for index, item in enumerate(found):
-            try:
-                rows.add(item)
-            except FieldError as error:
-                raws = raws or records(page.body)
-                rows.refuse(raws[index], error.field, error.reason)
-    return rows.normalized()
+    return _Items(context).add_page(page.body, _decode, records).normalized()
 
 
 def products_from_records(raws: list[Raw], context: Context) -> Normalized:
     """Items of decoded records."""
-    rows = _Rows(context)
-    rows.add_raw(raws)
-    return rows.normalized()
+    return _Items(context).add_all(raws).normalized()
+
+
+def _decode(body: bytes) -> list[Item]:
+    return _DECODER.decode(body).ItemResponse
 
 
 def records(body: bytes) -> list[Raw]:
@@ -63,27 +52,10 @@ def find_items(parsed: Any) -> list[Raw]:
     return whole or list(find(parsed, lambda names: "sku" in names or {"wpid", "productname"} <= names))
 
 
-class _Rows:
-    def __init__(self, context: Context) -> None:
-        self.channel = context.home.name
-        self.fetched_at = context.fetched_at
-        self.products: list[tuple[Any, ...]] = []
-        self.rejected: list[Rejected] = []
-        self.notes: dict[str, None] = {}
-        self.records = 0
-
-    def add_raw(self, raws: list[Raw]) -> None:
-        for raw in raws:
-            try:
-                self.add(convert(raw, Item))
-            except msgspec.ValidationError as error:
-                self.refuse(raw, *blame(error))
-            except FieldError as error:
-                self.refuse(raw, error.field, error.reason)
-
-    def refuse(self, raw: Raw, field_name: str, reason: str) -> None:
-        self.records += 1
-        self.rejected.append(refuse(raw, member(raw, "sku"), field_name, reason))
+class _Items(Gathered):
+    frames = ("products",)
+    shape = Item
+    identity = "sku"
 
     def add(self, item: Item) -> None:
         """Appends one item. Raises FieldError."""
@@ -99,8 +71,8 @@ class _Rows:
             (lifecycle, _LIFECYCLES, "products.lifecycleStatus"),
         ):
             if value and value not in known:
-                self.notes[f"unknown value {shown(value)} in {where}"] = None
-        self.products.append(
+                self.note(where, value)
+        self.rows["products"].append(
             (
                 self.channel,
                 text(item.wpid) or sku,
@@ -114,18 +86,10 @@ class _Rows:
                 text(item.price.currency) if item.price else None,
                 None,
                 published == "PUBLISHED" and lifecycle in ("ACTIVE", ""),
-                self.fetched_at,
+                self.context.fetched_at,
             )
         )
         self.records += 1
-
-    def normalized(self) -> Normalized:
-        return Normalized(
-            frames={"products": frame("products", self.products)},
-            rejected=tuple(self.rejected),
-            notes=tuple(self.notes),
-            records=self.records,
-        )
 
 
 def _shelf(shelf: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Walmart purchase orders → orders, order_items, refunds. One order per purchaseOrderId.
+"""Walmart purchase orders → orders and order_items. One order per purchaseOrderId.
 
 Money is in the charges' currency.
 
@@ -6,27 +6,27 @@ Readings that Walmart does not document, and what makes either answer safe:
 
 - Charges are totals of the line (`order_line.py`). Where `orderSummary` states a total that only a reading per unit
   reaches, that reading is taken and noted.
-- `refund` of a line is its whole refunded state. It is dated by the line's `statusDate`, the only date there is,
-  and becomes one row of `refunds` per refundId (or one for the line): written again, it replaces itself.
-  It carries money and no quantity. Quantities come from `/v3/returns`, whose rows of `refunds` carry units and
-  no money (`normalize_returns.py`), so the two never count the same dollar or unit twice.
+- `refund` of a line is its whole refunded state, without units and without a date of its own: it stays on the line
+  (`refunded_amount`) and makes no row of `refunds`. Those come from `/v3/returns`, with units, money and instant
+  (`normalize_returns.py`). What counts is the larger of the two, so nothing is counted twice, and what is given back
+  for an order too old to be shown is not lost.
 - Cancelled lines come with zero charges: their revenue is zero and their units stand in `cancelled_quantity`.
 - There is no updated-at: `source_updated_at` is the newest statusDate, else the order date.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from connectors.base import Context, Page
-from connectors.canonical import SCHEMAS, Normalized, Rejected, from_columns
+from connectors.canonical import Normalized
 from connectors.walmart.countries import alpha2
+from connectors.walmart.gather import Gathered
 from connectors.walmart.order_line import ZERO, LineSums, add_up
-from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
-from connectors.walmart.shapes import Order, OrderLine, OrderPage, convert
-from connectors.walmart.values import FieldError, customer, micros, money, share, shown, text
+from connectors.walmart.payload import Raw, find, parse, within
+from connectors.walmart.shapes import Order, OrderLine, OrderPage
+from connectors.walmart.values import FieldError, customer, micros, money, share, text
 
 _FULFILLED_BY = {"WFSFULFILLED": "marketplace", "SELLERFULFILLED": "merchant", "3PLFULFILLED": "merchant"}
 _PER_UNIT = "charges of lines with several units were per unit: orderSummary says so"
@@ -38,30 +38,19 @@ def orders(page: Page, context: Context) -> Normalized:
 
     Raises ProtocolError when the page cannot be parsed at all; one bad order is refused alone.
     """
-    rows = _Rows(context.home.name)
-    raws: list[Raw] | None = None
-    try:
-        found = _DECODER.decode(page.body).list.elements.order
-        if not all(order.orderDate and order.orderLines for order in found):
-            raise msgspec.ValidationError("a record in an unusual shape")
-    except UNUSUAL:
-        raws = records(page.body)
-        rows.add_raw(raws)
-    else:
-        for index, order in enumerate(found):
-            try:
-                rows.add(order)
-            except FieldError as error:
-                raws = raws or records(page.body)
-                rows.refuse(raws[index], error.field, error.reason)
-    return rows.normalized()
+    return _Orders(context).add_page(page.body, _decode, records).normalized()
 
 
 def orders_from_records(raws: list[Raw], context: Context) -> Normalized:
     """Orders of decoded records in any of the shapes `orders` accepts."""
-    rows = _Rows(context.home.name)
-    rows.add_raw(raws)
-    return rows.normalized()
+    return _Orders(context).add_all(raws).normalized()
+
+
+def _decode(body: bytes) -> list[Order]:
+    found = _DECODER.decode(body).list.elements.order
+    if not all(order.orderDate and order.orderLines for order in found):
+        raise msgspec.ValidationError("a record in an unusual shape")
+    return found
 
 
 def records(body: bytes) -> list[Raw]:
@@ -79,30 +68,10 @@ def find_orders(parsed: Any) -> list[Raw]:
     return whole or list(find(parsed, lambda names: "purchaseorderid" in names))
 
 
-class _Rows:
-    """Rows of the three frames, gathered order by order."""
-
-    def __init__(self, channel: str) -> None:
-        self.channel = channel
-        self.orders: list[tuple[Any, ...]] = []
-        self.items: list[tuple[Any, ...]] = []
-        self.refunds: list[tuple[Any, ...]] = []
-        self.rejected: list[Rejected] = []
-        self.notes: dict[str, None] = {}
-        self.records = 0
-
-    def add_raw(self, raws: Iterable[Raw]) -> None:
-        for raw in raws:
-            try:
-                self.add(convert(raw, Order))
-            except msgspec.ValidationError as error:
-                self.refuse(raw, *blame(error))
-            except FieldError as error:
-                self.refuse(raw, error.field, error.reason)
-
-    def refuse(self, raw: Raw, field_name: str, reason: str) -> None:
-        self.records += 1
-        self.rejected.append(refuse(raw, member(raw, "purchaseOrderId"), field_name, reason))
+class _Orders(Gathered):
+    frames = ("orders", "order_items")
+    shape = Order
+    identity = "purchaseOrderId"
 
     def add(self, order: Order) -> None:
         """Appends the rows of one order, all or none. Raises FieldError."""
@@ -125,25 +94,8 @@ class _Rows:
         updated = max((line.updated for line in lines if line.updated), default=ordered_at)
         row = self._order(order, number, (ordered_at, updated), currency, lines)
         items = [self._item(number, *parts) for parts in zip(numbers, source_lines, lines, strict=True)]
-        self.orders.append(row)
-        self.items += items
-        for line_id, line in zip(numbers, lines, strict=True):
-            at = line.updated or updated
-            self.refunds += [
-                (
-                    self.channel,
-                    number,
-                    refund_id or f"line-{line_id}",
-                    line_id,
-                    None,
-                    amount,
-                    net,
-                    currency,
-                    at,
-                    at,
-                )
-                for refund_id, amount, net in line.refunds
-            ]
+        self.rows["orders"].append(row)
+        self.rows["order_items"] += items
         self.records += 1
 
     def _order(
@@ -179,10 +131,6 @@ class _Rows:
 
     def _item(self, number: str, line_id: str, source: OrderLine, line: LineSums) -> tuple[Any, ...]:
         item = source.item
-        refunded = refunded_net = ZERO
-        for _, amount, net in line.refunds:
-            refunded += amount
-            refunded_net += net
         return (
             self.channel,
             number,
@@ -192,14 +140,14 @@ class _Rows:
             text(item.productName, "item.productName") if item else None,
             line.quantity,
             line.cancelled,
-            line.refunded_units if line.refunded_units is not None or line.refunds else 0,
+            line.refunded_units if line.refunded_units is not None or line.refunded else 0,
             share(line.gross, line.quantity) if line.priced and line.quantity else None,
             line.discount + line.shipping_discount if line.stated else None,
             line.tax if line.stated else None,
             line.total if line.stated else None,
-            refunded,
+            line.refunded,
             line.gross - line.discount if line.priced else None,
-            refunded_net,
+            line.refunded_net,
             False,
             False,
         )
@@ -218,27 +166,6 @@ class _Rows:
                 line.times(max(line.quantity, 1))
             self.notes[_PER_UNIT] = None
 
-    def note(self, where: str, value: str) -> None:
-        self.notes[f"unknown value {shown(value)} in {where}"] = None
-
-    def normalized(self) -> Normalized:
-        return Normalized(
-            frames={
-                "orders": frame("orders", self.orders),
-                "order_items": frame("order_items", self.items),
-                "refunds": frame("refunds", self.refunds),
-            },
-            rejected=tuple(self.rejected),
-            notes=tuple(self.notes),
-            records=self.records,
-        )
-
-
-def frame(name: str, rows: list[tuple[Any, ...]]) -> Any:
-    """A canonical frame of row tuples in the schema's column order."""
-    columns = zip(*rows, strict=True) if rows else ([] for _ in SCHEMAS[name])
-    return from_columns(dict(zip(SCHEMAS[name], map(list, columns), strict=True)), name)
-
 
 def _amounts(lines: list[LineSums]) -> tuple[Decimal | None, ...]:
     """subtotal, discount, shipping, tax, total and refunded of an order; null where no line says."""
@@ -252,8 +179,7 @@ def _amounts(lines: list[LineSums]) -> tuple[Decimal | None, ...]:
         shipping += line.shipping
         tax += line.tax
         total += line.total
-        for _, amount, _ in line.refunds:
-            refunded += amount
+        refunded += line.refunded
     if not stated:
         return None, None, None, None, None, refunded
     return subtotal if priced else None, discount, shipping, tax, money(total, "charges"), refunded

@@ -1,24 +1,29 @@
 """Walmart return orders → returns, and the refunded units of order lines → refunds.
 
-Amounts in a return are per unit: × refundedQty, discounts taken off, charges that are not billable left out.
-The order payload already states what a line's buyer got back (`orderLine.refund`, see `normalize_orders.py`), so
-rows of `refunds` made here carry units with an amount of zero: the money is counted once, the units are dated.
-A REPLACEMENT return gives back no money and refunds no unit.
+Amounts in a return are per unit: × refundedQty, discounts taken off, charges that are not billable left out. Cents lost
+by that are taken from the line's own total where it has one.
+
+A row of `refunds` says what the buyer got back, how many units and when. The order states the same money once more
+(`orderLine.refund`, see `normalize_orders.py`), as long as it is visible: 180 days. What is kept for a line is the
+larger of what its order states and what its returns add up to, so money is never counted twice and refunds of older
+orders are not lost. A REPLACEMENT return gives back no money and refunds no unit.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from connectors.base import Context, Page
-from connectors.canonical import Normalized, Rejected
-from connectors.walmart.normalize_orders import frame
-from connectors.walmart.payload import UNUSUAL, Raw, blame, find, member, parse, refuse, within
-from connectors.walmart.shapes import CurrencyAmount, ReturnLine, ReturnOrder, ReturnPage, convert
-from connectors.walmart.values import FieldError, count, micros, money, shown, text
+from connectors.canonical import Normalized
+from connectors.walmart.gather import Gathered
+from connectors.walmart.payload import Raw, find, parse, within
+from connectors.walmart.shapes import CurrencyAmount, ReturnLine, ReturnOrder, ReturnPage
+from connectors.walmart.values import FieldError, count, micros, money, text
 
 ZERO = Decimal(0)
+_CENTS = Decimal("0.02")  # one for the price, one for its tax
 _DECODER = msgspec.json.Decoder(ReturnPage)
 _KNOWN_STATUSES = frozenset(
     ["INITIATED", "DELIVERED", "COMPLETED", "CANCELLED", "CANCELED", "RETURN_CANCELLED"]
@@ -30,29 +35,19 @@ def returns(page: Page, context: Context) -> Normalized:
 
     Raises ProtocolError when the page cannot be parsed at all; one bad return is refused alone.
     """
-    rows = _Rows(context.home.name)
-    raws: list[Raw] | None = None
-    try:
-        found = _DECODER.decode(page.body).returnOrders
-        if not all(order.returnOrderLines for order in found):
-            raise msgspec.ValidationError("a record in an unusual shape")
-    except UNUSUAL:
-        rows.add_raw(records(page.body))
-    else:
-        for index, order in enumerate(found):
-            try:
-                rows.add(order)
-            except FieldError as error:
-                raws = raws or records(page.body)
-                rows.refuse(raws[index], error.field, error.reason)
-    return rows.normalized()
+    return _Returns(context).add_page(page.body, _decode, records).normalized()
 
 
 def returns_from_records(raws: list[Raw], context: Context) -> Normalized:
     """Returns of decoded records."""
-    rows = _Rows(context.home.name)
-    rows.add_raw(raws)
-    return rows.normalized()
+    return _Returns(context).add_all(raws).normalized()
+
+
+def _decode(body: bytes) -> list[ReturnOrder]:
+    found = _DECODER.decode(body).returnOrders
+    if not all(order.returnOrderLines for order in found):
+        raise msgspec.ValidationError("a record in an unusual shape")
+    return found
 
 
 def records(body: bytes) -> list[Raw]:
@@ -70,27 +65,10 @@ def find_returns(parsed: Any) -> list[Raw]:
     )
 
 
-class _Rows:
-    def __init__(self, channel: str) -> None:
-        self.channel = channel
-        self.returns: list[tuple[Any, ...]] = []
-        self.refunds: list[tuple[Any, ...]] = []
-        self.rejected: list[Rejected] = []
-        self.notes: dict[str, None] = {}
-        self.records = 0
-
-    def add_raw(self, raws: list[Raw]) -> None:
-        for raw in raws:
-            try:
-                self.add(convert(raw, ReturnOrder))
-            except msgspec.ValidationError as error:
-                self.refuse(raw, *blame(error))
-            except FieldError as error:
-                self.refuse(raw, error.field, error.reason)
-
-    def refuse(self, raw: Raw, field_name: str, reason: str) -> None:
-        self.records += 1
-        self.rejected.append(refuse(raw, member(raw, "returnOrderId"), field_name, reason))
+class _Returns(Gathered):
+    frames = ("returns", "refunds")
+    shape = ReturnOrder
+    identity = "returnOrderId"
 
     def add(self, order: ReturnOrder) -> None:
         """Appends the rows of one return order, all or none. Raises FieldError."""
@@ -108,8 +86,8 @@ class _Rows:
             returned.append(row)
             if refund is not None:
                 refunded.append(refund)
-        self.returns += returned
-        self.refunds += refunded
+        self.rows["returns"] += returned
+        self.rows["refunds"] += refunded
         self.records += 1
 
     def _line(
@@ -123,11 +101,12 @@ class _Rows:
             line.quantity.measurementValue if line.quantity else None, "quantity.measurementValue"
         )
         refunded = count(line.refundedQty, "refundedQty") or 0
-        per_unit, currency = _per_unit(line)
-        amount = ZERO if is_replacement else None if per_unit is None else per_unit * refunded
+        given = _given_back(line, quantity, refunded)
+        if is_replacement:
+            given = _Given(ZERO, ZERO, given.currency)
         status = text(line.status)
         if status and status.upper() not in _KNOWN_STATUSES:
-            self.notes[f"unknown value {shown(status)} in returns.status"] = None
+            self.note("returns.status", status)
         updated = micros(line.statusTime, "statusTime") or returned_at
         row = (
             self.channel,
@@ -138,8 +117,8 @@ class _Rows:
             text(line.item.sku, "item.sku") if line.item else None,
             quantity,
             refunded,
-            amount,
-            currency,
+            given.amount,
+            given.currency,
             text(line.returnReason),
             status,
             returned_at,
@@ -154,34 +133,60 @@ class _Rows:
             refund_id,
             order_line,
             refunded,
-            ZERO,
-            ZERO,
-            currency,
+            given.amount,
+            given.net,
+            given.currency,
             updated,
             updated,
         )
 
-    def normalized(self) -> Normalized:
-        return Normalized(
-            frames={"returns": frame("returns", self.returns), "refunds": frame("refunds", self.refunds)},
-            rejected=tuple(self.rejected),
-            notes=tuple(self.notes),
-            records=self.records,
-        )
+
+@dataclass(frozen=True)
+class _Given:
+    """What the buyer got back for a line; null where no charge says."""
+
+    amount: Decimal | None  # tax and shipping included
+    net: Decimal | None  # its part for the goods, before tax
+    currency: str | None
 
 
-def _per_unit(line: ReturnLine) -> tuple[Decimal | None, str | None]:
-    """What is given back for one unit, tax included, and its currency; (None, None) when no charge says."""
-    total, currency, stated = ZERO, None, False
+def _given_back(line: ReturnLine, quantity: int | None, refunded: int) -> _Given:
+    amount, net, currency, stated = ZERO, ZERO, None, False
     for charge in line.charges or ():
         price = charge.chargePerUnit
         if charge.isBillable is False or price is None or price.currencyAmount is None:
             continue
         stated = True
         currency = currency or text(price.currencyUnit)
-        part = _amount(price) + sum((_amount(tax.taxPerUnit) for tax in charge.tax or ()), ZERO)
-        total += -abs(part) if charge.isDiscount else part
-    return (total, currency) if stated else (None, None)
+        sign = -1 if charge.isDiscount else 1
+        unit = _amount(price)
+        tax = sum((_amount(tax.taxPerUnit) for tax in charge.tax or ()), ZERO)
+        amount += sign * abs(unit + tax) if charge.isDiscount else unit + tax
+        if (charge.chargeCategory or "PRODUCT").strip().upper() == "PRODUCT":
+            net += sign * abs(unit) if charge.isDiscount else unit
+    if not stated:
+        return _Given(None, None, None)
+    totals = _totals(line) if refunded == quantity else {}
+    return _Given(
+        _exact(amount * refunded, totals.get("linetotal"), refunded),
+        _exact(net * refunded, totals.get("lineunitprice"), refunded),
+        currency,
+    )
+
+
+def _totals(line: ReturnLine) -> dict[str, Decimal]:
+    return {
+        total.name.strip().lower(): _amount(total.value)
+        for total in line.chargeTotals or ()
+        if total.name and total.value
+    }
+
+
+def _exact(computed: Decimal, stated: Decimal | None, units: int) -> Decimal:
+    """The stated total of a line where it differs from units times the price of one by rounding alone."""
+    if stated is not None and abs(stated - computed) <= _CENTS * units:
+        return stated
+    return computed
 
 
 def _amount(value: CurrencyAmount | None) -> Decimal:

@@ -43,9 +43,8 @@ class LineSums:
     shipping_discount: Decimal = ZERO
     other: Decimal = ZERO  # fees and what we cannot name: part of what the buyer paid
     tax: Decimal = ZERO
-    refunds: tuple[
-        tuple[str, Decimal, Decimal], ...
-    ] = ()  # id, amount, the part that undoes the product's price
+    refunded: Decimal = ZERO  # what the buyer got back
+    refunded_net: Decimal = ZERO  # the part of it that undoes the product's price
 
     @property
     def total(self) -> Decimal:
@@ -77,14 +76,9 @@ def add_up(source: OrderLine, note: Note) -> LineSums:
         for charge in source.charges.charge:
             if charge is not None and charge.chargeAmount and charge.chargeAmount.amount is not None:
                 _add_charge(line, charge, charge.chargeAmount.amount, note)
-    if source.refund or source.refunds:
-        refunds = (
-            source.refund if isinstance(source.refund, list) else [source.refund] if source.refund else []
-        )
-        if source.refunds and source.refunds.refund:
-            refunds = [*refunds, *source.refunds.refund]
-        for index, refund in enumerate(refunds):
-            _add_refund(line, refund, index)
+    refunds = source.refund if isinstance(source.refund, list) else [source.refund] if source.refund else []
+    for refund in (*refunds, *((source.refunds and source.refunds.refund) or ())):
+        _add_refund(line, refund)
     return line
 
 
@@ -151,20 +145,16 @@ def _add_charge(line: LineSums, charge: Charge, amount: Decimal, note: Note) -> 
             note("orders.charge.chargeType", charge.chargeType or "(none)")
 
 
-def _add_refund(line: LineSums, refund: Refund, index: int) -> None:
-    amount = net = ZERO
+def _add_refund(line: LineSums, refund: Refund) -> None:
     for entry in (refund.refundCharges.refundCharge if refund.refundCharges else None) or ():
         charges = entry.charge if entry is not None else None
         for charge in charges if isinstance(charges, list) else [charges] if charges else []:
             given = charge.chargeAmount.amount if charge.chargeAmount else None
             part = abs(money(given or ZERO, "refundCharge.charge.chargeAmount.amount"))
-            amount += part + abs(_tax(charge))
+            line.refunded += part + abs(_tax(charge))
             if (charge.chargeType or "PRODUCT").strip().upper() == "PRODUCT":
-                net += part
+                line.refunded_net += part
             line.currency = line.currency or _currency(charge)
-    if amount:
-        name = text(refund.refundId) or ("" if index == 0 else f"refund-{index + 1}")
-        line.refunds += ((name, amount, net),)
 
 
 def _currency(charge: Charge) -> str | None:

@@ -11,7 +11,7 @@ RESOURCES: dict[str, Resource] = {
         Resource(
             name="orders",
             platform="walmart",
-            frames=("orders", "order_items", "refunds"),
+            frames=("orders", "order_items"),
             pages=order_pages.orders,
             normalize=normalize.orders,
             lookback=timedelta(hours=1),

@@ -61,7 +61,6 @@ class RefundCharges(msgspec.Struct, gc=False):
 
 
 class Refund(msgspec.Struct, gc=False):
-    refundId: Text = None
     refundCharges: RefundCharges | None = None
 
 
@@ -148,6 +147,11 @@ class ReturnCharge(msgspec.Struct, gc=False):
     tax: list[ReturnTax] | None = None
 
 
+class ChargeTotal(msgspec.Struct, gc=False):
+    name: str | None = None
+    value: CurrencyAmount | None = None
+
+
 class ReturnQuantity(msgspec.Struct, gc=False):
     measurementValue: Decimal | None = None
 
@@ -159,6 +163,7 @@ class ReturnLine(msgspec.Struct, gc=False):
     returnReason: str | None = None
     item: OrderedItem | None = None
     charges: list[ReturnCharge] | None = None
+    chargeTotals: list[ChargeTotal] | None = None
     quantity: ReturnQuantity | None = None
     refundedQty: Decimal | None = None
     status: str | None = None

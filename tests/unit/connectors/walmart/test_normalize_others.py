@@ -76,16 +76,42 @@ def test_a_return_is_per_unit_times_what_was_refunded():
     assert row["source_updated_at"] == datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 
-def test_order_and_return_count_a_refund_once():
-    """The order brings the money of a refunded line, the return its units; together once each."""
-    money = orders(orders_page(order("3000001", line(refund=refund(charge(-19.6))))), context())
-    units = returned(return_order())
-    both = [*rows(money, "refunds"), *rows(units, "refunds")]
-    assert sum(row["amount"] for row in both) == Decimal("19.6")
-    assert sum(row["quantity"] or 0 for row in both) == 2
-    assert {row["order_external_id"] for row in both} == {"3000001"}
-    assert {row["line_id"] for row in both} == {"1"}
-    assert len({row["refund_id"] for row in both}) == 2
+def test_order_and_return_state_the_same_money_in_different_places():
+    """The order on its line, the return with units and instant: what counts is the larger, so nothing doubles."""
+    stated = orders(
+        orders_page(order("3000001", line(refund=refund(charge(-18), charge(0, -1.6))))), context()
+    )
+    dated = only(returned(return_order()), "refunds")
+    item = only(stated, "order_items")
+    assert rows(stated, "refunds") == []
+    assert (item["refunded_amount"], item["refunded_net_amount"]) == (dated["amount"], dated["net_amount"])
+    assert (dated["amount"], dated["net_amount"], dated["quantity"]) == (Decimal("19.6"), 18, 2)
+    assert (dated["order_external_id"], dated["line_id"]) == ("3000001", "1")
+    assert dated["refunded_at"] == datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+def total(name, amount):
+    return {"name": name, "value": {"currencyAmount": amount, "currencyUnit": "USD"}}
+
+
+@pytest.mark.parametrize(
+    ("stated", "amount", "net"),
+    [
+        ([total("lineUnitPrice", 10), total("lineTotal", 10.75)], "10.75", "10"),  # a third of it is 3.33
+        ([total("lineTotal", 99)], "10.74", "9.99"),  # something else is in it: not believed
+        (None, "10.74", "9.99"),
+    ],
+)
+def test_cents_lost_per_unit_are_taken_from_the_lines_total(stated, amount, net):
+    thirds = return_line(charges=[per_unit(3.33, 0.25)], chargeTotals=stated, refundedQty=3)
+    row = only(returned(return_order(thirds)), "refunds")
+    assert (row["amount"], row["net_amount"]) == (Decimal(amount), Decimal(net))
+
+
+def test_shipping_given_back_is_no_revenue_given_back():
+    line_ = return_line(charges=[per_unit(10), per_unit(2, category="SHIPPING")], refundedQty=1)
+    row = only(returned(return_order(line_)), "refunds")
+    assert (row["amount"], row["net_amount"]) == (12, 10)
 
 
 @pytest.mark.parametrize(
