@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deployments import prefect_client
 from deployments.sandbox_accounts import Sandbox
 
 PACE = 500.0  # the sandbox's limits and queues run this many times faster than the real ones
@@ -35,6 +36,7 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
     from alerts.receivers import app as receivers
     from deployments.local.stack import data_services, free_port, prefect_service, python_service, supervise
     from deployments.secret_key import ensure_secret_key
+    from flows import stopping
     from flows.settings import WharfSettings
 
     settings = WharfSettings()
@@ -52,6 +54,7 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
     sandbox = Sandbox(f"http://127.0.0.1:{ports['sandbox']}")
     inbox_url = f"http://127.0.0.1:{ports['inbox']}"
     with contextlib.ExitStack() as cleanup:
+        cleanup.enter_context(stopping.promptly())
         console.print(
             "[bold]Starting[/] PostgreSQL, ClickHouse, Prefect, three sandbox marketplaces, a message inbox"
         )
@@ -87,27 +90,17 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
                 "DATABASE_URL": databases.database_url,
                 "CLICKHOUSE_URL": databases.clickhouse_url,
                 "WHARF_HOME": str(home),
-                "WHARF_SECRET_KEY": ensure_secret_key(home),
+                "WHARF_SECRET_KEY": ensure_secret_key(home, settings.secret_key),
                 "PREFECT_API_URL": f"http://127.0.0.1:{ports['prefect']}/api",
-                **prefect_client_environment(home),
+                **prefect_client.environment(home),
             }
         )
         from warehouse import schema
 
         schema.upgrade(databases.database_url, databases.clickhouse_url)
+        cleanup.callback(sandbox.close)
+        cleanup.callback(prefect_client.finish_sending)  # before the server it sends to is stopped
         yield sandbox
-        sandbox.close()
-
-
-def prefect_client_environment(home: Path) -> dict[str, str]:
-    """How flows of this process talk to the server: all of it to the UI, only errors to the terminal."""
-    return {
-        "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,warehouse,models,alerts,flows",
-        "DO_NOT_TRACK": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
 
 
 def sandbox_day(home: Path) -> str:

@@ -4,11 +4,13 @@ import os
 import secrets
 from pathlib import Path
 
+from pydantic import SecretStr
 
-def ensure_secret_key(home: Path) -> str:
-    """WHARF_SECRET_KEY where it is set, else the one kept in `home`, made on first use."""
-    if given := os.environ.get("WHARF_SECRET_KEY"):
-        return given
+
+def ensure_secret_key(home: Path, given: SecretStr | None) -> str:
+    """WHARF_SECRET_KEY where it is set (`given`), else the one kept in `home`, made on first use."""
+    if given is not None:
+        return given.get_secret_value()
     path = home / "secret.key"
     home.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,18 +1,28 @@
 """`wharf up`: the stack with its schedules, until Ctrl-C."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deployments.sandbox_accounts import Sandbox
+import httpx
+from sqlalchemy.exc import SQLAlchemyError
 
-PREFECT_PORT, CLICKHOUSE_PORT, SANDBOX_PORT, INBOX_PORT = 4200, 8123, 8040, 8025
+from deployments import prefect_client, sweeper
+from deployments.sandbox_accounts import Sandbox
+from flows import connections
+from flows.settings import WharfSettings
+
 RUNS_AT_ONCE = 2
 PACE = 60.0
+WORKER_GRACE_SECONDS = 3.0  # it would wait for its runs to end; they are ended, and told as such
+
+logger = logging.getLogger(__name__)
 
 
 def run() -> None:
@@ -21,7 +31,6 @@ def run() -> None:
 
     from alerts.receivers import app as receivers
     from deployments import bootstrap
-    from deployments.demo import prefect_client_environment, sandbox_day
     from deployments.local.stack import (
         data_services,
         prefect_service,
@@ -29,24 +38,29 @@ def run() -> None:
         require_port,
         supervise,
     )
+    from deployments.running import announced
     from deployments.secret_key import ensure_secret_key
-    from flows.settings import WharfSettings
     from warehouse import schema
 
     console = Console(highlight=False)
     settings = WharfSettings()
     home = settings.home.absolute()
+    plays = not _accounts()
     stop = threading.Event()
     for wanted in (signal.SIGINT, signal.SIGTERM):
         signal.signal(wanted, lambda *_: stop.set())
-    require_port(PREFECT_PORT, "the Prefect UI")
+    require_port(settings.prefect_port, "the Prefect UI", setting="WHARF_PREFECT_PORT")
+    if plays:
+        require_port(settings.sandbox_port, "the sandbox marketplaces", setting="WHARF_SANDBOX_PORT")
+        require_port(settings.inbox_port, "the message inbox", setting="WHARF_INBOX_PORT")
+    prefect_url = f"http://127.0.0.1:{settings.prefect_port}/api"
     with contextlib.ExitStack() as cleanup:
         console.print(f"Starting Wharf in {home}")
         databases = cleanup.enter_context(
             data_services(
                 home,
                 **settings.own_databases,
-                clickhouse_port=CLICKHOUSE_PORT,
+                clickhouse_port=settings.clickhouse_port,
             )
         )
         schema.upgrade(databases.database_url, databases.clickhouse_url)
@@ -54,78 +68,102 @@ def run() -> None:
             "DATABASE_URL": databases.database_url,
             "CLICKHOUSE_URL": databases.clickhouse_url,
             "WHARF_HOME": str(home),
-            "WHARF_SECRET_KEY": ensure_secret_key(home),
+            "WHARF_SECRET_KEY": ensure_secret_key(home, settings.secret_key),
             "WHARF_ROOT": str(bootstrap.ROOT),
-            "PREFECT_API_URL": f"http://127.0.0.1:{PREFECT_PORT}/api",
-            **prefect_client_environment(home),
+            "PREFECT_API_URL": prefect_url,
+            **prefect_client.environment(home),
         }
-        services = [prefect_service(home, PREFECT_PORT)]
-        plays = not _accounts()
-        sandbox = Sandbox(f"http://127.0.0.1:{SANDBOX_PORT}")
+        services = [prefect_service(home, settings.prefect_port)]
+        sandbox = Sandbox(f"http://127.0.0.1:{settings.sandbox_port}")
+        inbox = f"http://127.0.0.1:{settings.inbox_port}"
         if plays:
-            require_port(SANDBOX_PORT, "the sandbox marketplaces")
-            require_port(INBOX_PORT, "the message inbox")
-            inbox = f"http://127.0.0.1:{INBOX_PORT}"
-            services += [
-                python_service(
-                    "sandbox",
-                    "connectors.sandbox.app",
-                    ["--port", str(SANDBOX_PORT), "--pace", str(PACE), "--today", sandbox_day(home)],
-                    home=home,
-                    ready=sandbox.is_ready,
-                    patience_seconds=120,
-                ),
-                python_service(
-                    "inbox",
-                    "alerts.receivers.app",
-                    ["--port", str(INBOX_PORT), "--inbox", str(home / "messages")],
-                    home=home,
-                    url=f"{inbox}/_inbox",
-                ),
-            ]
-        cleanup.enter_context(supervise(services, restart=True, checks=[databases.ensure]))
-        if plays:
-            environment |= {**sandbox.environment(PACE), **receivers.environment(inbox)}
-        os.environ.update(environment)
+            services += _played(home, settings, sandbox, inbox)
+
+        def sweep() -> None:
+            _sweep(prefect_url, sweeper.DIED)
+
+        # The worker ends first, then its runs are told as ended, then Prefect and the rest go.
+        cleanup.enter_context(supervise(services, restart=True, checks=[databases.ensure, sweep]))
+        played = {**sandbox.environment(PACE), **receivers.environment(inbox)} if plays else {}
+        os.environ.update(environment | played)
+        connections.forget()
+        _sweep(prefect_url, sweeper.DIED, unstarted=True)
         console.print("Telling Prefect the deployments and schedules")
         bootstrap.bootstrap(environment)
+        cleanup.callback(_sweep, prefect_url, sweeper.STOPPED, unstarted=True)
         worker = python_service(
-            "worker", "prefect", bootstrap.worker_arguments(RUNS_AT_ONCE), home=home, environment=environment
+            "worker",
+            "prefect",
+            bootstrap.worker_arguments(RUNS_AT_ONCE),
+            home=home,
+            environment=environment | played | {"PATH": _our_python_first()},
+            grace_seconds=WORKER_GRACE_SECONDS,
         )
         cleanup.enter_context(supervise([worker], restart=True))
-        if _is_fresh():
+        cleanup.enter_context(announced(home, {"PREFECT_API_URL": prefect_url, **played}))
+        if _is_fresh() and not stop.is_set():
             bootstrap.run_now("daily/daily", environment, effort="quick")
-        _say_where(console, home, plays)
+        _say_where(console, home, settings, plays)
         while not stop.wait(1):  # a signal that lands just before one long wait would go unnoticed
             pass
         console.print(f"Stopping; data stays in {home}")
 
 
-def _accounts() -> dict[str, Any]:
-    from flows import connections
+def _played(home: Path, settings: WharfSettings, sandbox: Sandbox, inbox: str) -> list[Any]:
+    """Sandbox marketplaces and an inbox, as long as no account is configured."""
+    from deployments.demo import sandbox_day
+    from deployments.local.stack import python_service
 
+    world = ["--port", str(settings.sandbox_port), "--pace", str(PACE), "--today", sandbox_day(home)]
+    receiver = ["--port", str(settings.inbox_port), "--inbox", str(home / "messages")]
+    return [
+        python_service(
+            "sandbox",
+            "connectors.sandbox.app",
+            world,
+            home=home,
+            ready=sandbox.is_ready,
+            patience_seconds=120,
+        ),
+        python_service("inbox", "alerts.receivers.app", receiver, home=home, url=f"{inbox}/_inbox"),
+    ]
+
+
+def _sweep(prefect_url: str, message: str, *, unstarted: bool = False) -> None:
+    """Tell dead runs as such; a server that does not answer now is asked again next time."""
+    try:
+        sweeper.sweep(connections.postgres(), prefect_url, message=message, unstarted=unstarted)
+    except (httpx.HTTPError, SQLAlchemyError) as error:
+        logger.warning("looking for dead runs: %s", type(error).__name__)
+
+
+def _accounts() -> Mapping[str, Any]:
     connections.forget()
     return connections.accounts()
 
 
 def _is_fresh() -> bool:
     """Whether nothing was ever loaded: then the first journey starts at once instead of at its next hour."""
-    from flows import connections
     from warehouse import read
 
-    connections.forget()
     return not read.has_orders(connections.postgres())
 
 
-def _say_where(console: Any, home: Path, plays: bool) -> None:
-    console.print(f"\n  Prefect UI   http://127.0.0.1:{PREFECT_PORT}")
+def _our_python_first() -> str:
+    """The search path by which `python` is the one we run on."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+def _say_where(console: Any, home: Path, settings: WharfSettings, plays: bool) -> None:
+    local = "http://127.0.0.1"
+    console.print(f"\n  Prefect UI   {local}:{settings.prefect_port}")
     console.print(
-        f"  ClickHouse   http://127.0.0.1:{CLICKHOUSE_PORT}  user default, no password, read-only, database analytics"
+        f"  ClickHouse   {local}:{settings.clickhouse_port}  user default, no password, read-only, database analytics"
     )
     if plays:
         console.print(
-            f"  Marketplaces http://127.0.0.1:{SANDBOX_PORT}  sandbox: no account is configured (.env.example)"
+            f"  Marketplaces {local}:{settings.sandbox_port}  sandbox: no account is configured (.env.example)"
         )
-        console.print(f"  Messages     http://127.0.0.1:{INBOX_PORT}/_inbox")
+        console.print(f"  Messages     {local}:{settings.inbox_port}/_inbox")
     console.print(f"  Data, logs   {home}\n\nCtrl-C stops all of it.", highlight=False)
     sys.stdout.flush()

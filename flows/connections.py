@@ -3,15 +3,20 @@
 Flows exchange names; each task asks here for what a name stands for, in its own process.
 """
 
+import weakref
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Engine
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
+from sqlalchemy import Engine, event
 
 from connectors.base import Account
 from connectors.errors import ConfigurationError, ConnectorError
 from flows.sealing import Vault
 from flows.settings import WharfSettings
+
+_sessions: "weakref.WeakSet[Any]" = weakref.WeakSet()  # every open psycopg2 connection of this process
 
 
 @cache
@@ -30,7 +35,19 @@ def postgres() -> Engine:
         raise ConfigurationError(
             "DATABASE_URL is not set; run through `wharf …`, which starts the embedded one, or set it"
         )
-    return engines.postgres(url.get_secret_value())
+    engine = engines.postgres(url.get_secret_value())
+    event.listen(engine, "connect", lambda session, _: _sessions.add(session))
+    return engine
+
+
+def cancel_statements() -> None:
+    """End the statements this process waits for in PostgreSQL; each fails with QueryCanceled. From any thread."""
+    for session in list(_sessions):
+        try:
+            if not session.closed and session.info.transaction_status == TRANSACTION_STATUS_ACTIVE:
+                session.cancel()
+        except psycopg2.Error:
+            continue  # closed meanwhile
 
 
 def clickhouse() -> Any:

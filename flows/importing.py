@@ -5,8 +5,6 @@ by the source's own id, and of two versions the API's wins (a file's version cou
 file says). Nothing here moves a watermark: a file says nothing about how far the API has been read.
 """
 
-import os
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,7 +26,7 @@ from connectors.exports.mapping import ColumnMapping
 from connectors.privacy import pseudonymize
 from flows import connections, report
 from flows.ingest import Ingested
-from warehouse import channels, frames, leases, load, merge, runs
+from warehouse import channels, frames, leases, load, merge, owners, runs
 from warehouse.batch import Run
 
 Format = Literal["amazon", "shopify", "walmart", "mapped"]
@@ -156,10 +154,9 @@ def read_and_merge(files: Sequence[Path], kind: str, seller: Account, mapping: P
     engine = connections.postgres()
     now = datetime.now(UTC)
     context = Context(seller, now)
-    owner = f"{socket.gethostname()}:{os.getpid()}"
     # A lease of its own: an import may take long and must not keep the live sync waiting. Their merges wait
     # for each other by channel.
-    with leases.hold(engine, seller.name, "import", owner) as lease:
+    with leases.hold(engine, seller.name, "import", owners.current()) as lease:
         run = runs.start(
             engine, "import", account=seller.name, resource="orders", flow_run_id=runtime.flow_run.id
         )

@@ -5,8 +5,6 @@ that lost its lease cannot write. Prefect retries what may pass and shows what h
 """
 
 import logging
-import os
-import socket
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,11 +17,12 @@ from connectors import extract, registry
 from connectors.base import Account, Resource, Window
 from connectors.client import ChannelClient
 from connectors.errors import ConnectorError, DeferredError
-from flows import connections
+from flows import connections, stopping
 from flows.retry import DELAYS, RETRIES, is_transient
-from warehouse import channels, leases, load, merge, runs, watermarks
+from warehouse import channels, leases, load, merge, owners, runs, watermarks
 from warehouse.batch import Run
 from warehouse.budget import PostgresBudget
+from warehouse.errors import LeaseHeldError
 from warehouse.leases import Lease
 
 log = logging.getLogger(__name__)
@@ -74,9 +73,15 @@ class Ingested:
 def ingest(
     account: str, resource: str, until: datetime, since: datetime | None = None, kind: Kind = "sync"
 ) -> Ingested:
-    """Read, stage and merge what changed before `until`; the frames stay in here, only counts go on."""
+    """Read, stage and merge what changed before `until`; the frames stay in here, only counts go on.
+
+    Where another run is at the same work already, that one will have done it: "deferred".
+    """
     seller = connections.account(account)
-    return read_and_merge(seller, registry.resources_of(seller.platform)[resource], until, since, kind)
+    try:
+        return read_and_merge(seller, registry.resources_of(seller.platform)[resource], until, since, kind)
+    except LeaseHeldError as busy:
+        return Ingested(account, resource, since, until, outcome="deferred", message=str(busy))
 
 
 def read_and_merge(
@@ -89,8 +94,7 @@ def read_and_merge(
     """
     engine = connections.postgres()
     channels.ensure(engine, account.name, account.channels)
-    owner = f"{socket.gethostname()}:{os.getpid()}"
-    with leases.hold(engine, account.name, resource.name, owner) as lease:
+    with leases.hold(engine, account.name, resource.name, owners.current()) as lease:
         window = _window(account, resource, until, since)
         run = runs.start(
             engine,
@@ -204,6 +208,7 @@ def _stage(
         tally=tally,
     )
     for batch in batches:
+        stopping.check()
         staging.add(batch.frames, batch.rejected)
     if tally.expected is not None and tally.records < tally.expected:
         raise ConnectorError(

@@ -6,8 +6,6 @@ Personal data was taken out when the record was refused, so a replayed order has
 """
 
 import json
-import os
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -27,7 +25,7 @@ from connectors.canonical import KEYS, SCHEMAS, Normalized, conform
 from connectors.errors import ConnectorError
 from connectors.privacy import pseudonymize
 from flows import connections, report
-from warehouse import channels, frames, leases, load, merge, quarantine, runs
+from warehouse import channels, frames, leases, load, merge, owners, quarantine, runs
 
 _FIELDS = (
     "SELECT id, account, channel, resource, natural_key, raw::text AS raw, last_refused_at, replayed_at"
@@ -122,9 +120,8 @@ def replay_group(account: str, resource: str, records: Sequence[Refused]) -> lis
             read.append((record, {name: pseudonymize(f, _key()) for name, f in found.items()}))
     if not read:
         return done
-    owner = f"{socket.gethostname()}:{os.getpid()}"
     channels.ensure(engine, seller.name, seller.channels)
-    with leases.hold(engine, account, "replay", owner) as lease:
+    with leases.hold(engine, account, "replay", owners.current()) as lease:
         run = runs.start(
             engine, "replay", account=account, resource=resource, flow_run_id=runtime.flow_run.id
         )

@@ -40,6 +40,11 @@ class WharfSettings(BaseSettings):
     forecast_days: int = Field(default=90, ge=1, le=180, validation_alias="WHARF_FORECAST_DAYS")
     first_load_days: int = Field(default=730, ge=1, validation_alias="WHARF_FIRST_LOAD_DAYS")
     workers: int = Field(default=2, ge=1, le=64, validation_alias="WHARF_WORKERS")
+    # Where `wharf up` listens on 127.0.0.1
+    prefect_port: int = Field(default=4200, ge=1, le=65535, validation_alias="WHARF_PREFECT_PORT")
+    clickhouse_port: int = Field(default=8123, ge=1, le=65535, validation_alias="WHARF_CLICKHOUSE_PORT")
+    sandbox_port: int = Field(default=8040, ge=1, le=65535, validation_alias="WHARF_SANDBOX_PORT")
+    inbox_port: int = Field(default=8025, ge=1, le=65535, validation_alias="WHARF_INBOX_PORT")
 
     @field_validator("timezone")
     @classmethod

@@ -49,12 +49,16 @@ class WorkerDiedError(RuntimeError):
 def run_jobs(
     jobs: Sequence[Job], workers: int, done: Callable[[Job], None] | None = None
 ) -> dict[str, Any | Failure]:
-    """Results by job name, in at most `workers` processes at a time; jobs start in the given order."""
+    """Results by job name, in at most `workers` processes at a time; jobs start in the given order.
+
+    An interrupt of the caller ends the processes at once: a fit may last minutes.
+    """
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
     results: dict[str, Any | Failure] = {}
     lock = threading.Lock()
+    crew = _Crew()
     with tempfile.TemporaryDirectory(prefix="wharf-models-") as folder:
 
         def work(number: int) -> None:
@@ -65,7 +69,7 @@ def run_jobs(
                         job = waiting.get_nowait()
                     except queue.Empty:
                         return
-                    result, worker = _run_one(job, worker, Path(folder) / str(number))
+                    result, worker = _run_one(job, worker, Path(folder) / str(number), crew)
                     with lock:
                         results[job.name] = result
                         if done is not None:
@@ -77,19 +81,55 @@ def run_jobs(
         threads = [threading.Thread(target=work, args=(n,)) for n in range(min(workers, len(jobs)))]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            crew.dismiss()
+            for thread in threads:
+                thread.join()
+            raise
     return results
 
 
-def _run_one(job: Job, worker: "_Worker | None", folder: Path) -> tuple[Any | Failure, "_Worker | None"]:
+class _Crew:
+    """The processes at work, so that all of them can be ended from outside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._workers: list[_Worker] = []
+        self.is_dismissed = False
+
+    def hire(self, folder: Path) -> "_Worker":
+        """A fresh process. WorkerDiedError once all were dismissed."""
+        with self._lock:
+            if self.is_dismissed:
+                raise WorkerDiedError("interrupted")
+            self._workers = [worker for worker in self._workers if worker.process.poll() is None]
+            self._workers.append(_Worker(folder))
+            return self._workers[-1]
+
+    def dismiss(self) -> None:
+        """End every process; none is started again."""
+        with self._lock:
+            self.is_dismissed = True
+            for worker in self._workers:
+                worker.process.kill()
+
+
+def _run_one(
+    job: Job, worker: "_Worker | None", folder: Path, crew: _Crew
+) -> tuple[Any | Failure, "_Worker | None"]:
     failure = Failure(job.name, "not started")
     for _ in range(TRIES):
         own = job.alone
         if own or worker is None or worker.jobs >= RECYCLE_AFTER:
             if worker is not None and not own:
                 worker.stop()
-            fresh = _Worker(folder / ("alone" if own else "shared"))
+            try:
+                fresh = crew.hire(folder / ("alone" if own else "shared"))
+            except WorkerDiedError as error:
+                return Failure(job.name, str(error)), worker if own else None
             worker = worker if own else fresh
         used = fresh if own or worker is None else worker
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from warehouse import owners
 from warehouse.errors import LeaseHeldError, LeaseLostError
 from warehouse.load import end_sessions
 
@@ -34,6 +35,10 @@ _EXTEND = """
 _RELEASE = """
     UPDATE ops.leases SET expires_at = clock_timestamp()
     WHERE account = :account AND resource = :resource AND token = :token
+"""
+_TAKE = """
+    UPDATE ops.leases SET expires_at = clock_timestamp()
+    WHERE account = :account AND resource = :resource AND owner = :owner AND expires_at > clock_timestamp()
 """
 _HOLDER = "SELECT owner, expires_at FROM ops.leases WHERE account = :account AND resource = :resource"
 
@@ -61,7 +66,8 @@ def hold(
 ) -> Iterator[Lease]:
     """Hold the lease while the block runs; it is renewed meanwhile and given back at the end.
 
-    Raises LeaseHeldError when somebody else holds it. A predecessor's stuck staging sessions are ended.
+    Raises LeaseHeldError when somebody else holds it. From a holder on this machine that was killed it is taken
+    at once, from one elsewhere when it expires. A predecessor's stuck staging sessions are ended.
     """
     lease = _claim(engine, account, resource, owner, expiry_seconds)
     stop = threading.Event()
@@ -108,7 +114,13 @@ def _claim(engine: Engine, account: str, resource: str, owner: str, expiry: floa
     with engine.begin() as connection:
         token = connection.scalar(text(_CLAIM), values)
     if token is None:
-        other = holder(engine, account, resource) or "another run"
+        other = holder(engine, account, resource)
+        if owners.is_gone(other):
+            with engine.begin() as connection:
+                connection.execute(text(_TAKE), {**values, "owner": other})
+                token = connection.scalar(text(_CLAIM), values)
+    if token is None:
+        other = other or "another run"
         raise LeaseHeldError(f"{account}/{resource} is being worked on by {other}; try again later")
     return Lease(account, resource, int(token), owner, expiry)
 

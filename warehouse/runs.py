@@ -1,13 +1,12 @@
 """The run ledger: what ran, for whom, over which window, and how it ended. Its clock is the database's."""
 
 import json
-import os
-import socket
 from collections.abc import Mapping
 from typing import Literal
 
 from sqlalchemy import Engine, text
 
+from warehouse import owners
 from warehouse.batch import Run, SpanLike
 
 Outcome = Literal["done", "failed", "deferred", "degraded"]
@@ -37,7 +36,7 @@ def start(
                 "since": window.since if window else None,
                 "until": window.until if window else None,
                 "flow_run_id": flow_run_id,
-                "owner": f"{socket.gethostname()}:{os.getpid()}",
+                "owner": owners.current(),
             },
         )
     assert run_id is not None
@@ -77,17 +76,25 @@ def beat(engine: Engine, run: Run) -> None:
 
 
 def bury(engine: Engine, *, silent_seconds: float = 90.0) -> list[Run]:
-    """Mark running runs that hold no lease and have been silent as failed; returns them."""
+    """Mark as failed what still counts as running and does not: its process on this machine has ended, or it
+    holds no lease and has been silent. Returns these runs."""
     with engine.begin() as connection:
-        rows = connection.execute(
+        found = connection.execute(
             text(
-                "UPDATE ops.runs r SET outcome = 'failed', finished_at = clock_timestamp(),"
-                " message = 'the process died; the window is read again by the next run'"
-                " WHERE outcome = 'running' AND heartbeat_at < clock_timestamp() - make_interval(secs => :silent)"
+                "SELECT id, owner, heartbeat_at < clock_timestamp() - make_interval(secs => :silent)"
                 " AND NOT EXISTS (SELECT FROM ops.leases l WHERE l.account = r.account"
-                " AND l.resource = r.resource AND l.expires_at > clock_timestamp())"
-                " RETURNING id, kind, account, resource"
+                " AND l.resource = r.resource AND l.expires_at > clock_timestamp()) AS is_silent"
+                " FROM ops.runs r WHERE outcome = 'running'"
             ),
             {"silent": silent_seconds},
+        ).all()
+        dead = [row.id for row in found if row.is_silent or owners.is_gone(row.owner)]
+        rows = connection.execute(
+            text(
+                "UPDATE ops.runs SET outcome = 'failed', finished_at = clock_timestamp(),"
+                " message = 'the process died; the window is read again by the next run'"
+                " WHERE id = ANY(:dead) AND outcome = 'running' RETURNING id, kind, account, resource"
+            ),
+            {"dead": dead},
         ).all()
     return [Run(row.id, row.kind, row.account, row.resource) for row in rows]

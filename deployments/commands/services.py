@@ -16,36 +16,54 @@ def databases(*, flows: bool = False) -> Iterator[tuple[str, str]]:
     """
     from deployments.local.stack import data_services
     from deployments.secret_key import ensure_secret_key
-    from flows import connections
+    from flows import connections, stopping
     from warehouse import schema
 
-    settings = connections.settings()
+    settings = _settings()
     home = settings.home.absolute()
-    key = settings.secret_key.get_secret_value() if settings.secret_key else ensure_secret_key(home)
-    with data_services(home, **settings.own_databases) as services:
+    key = ensure_secret_key(home, settings.secret_key)
+    with stopping.promptly(), data_services(home, **settings.own_databases) as services:
         os.environ["DATABASE_URL"] = services.database_url
         os.environ["CLICKHOUSE_URL"] = services.clickhouse_url
         os.environ["WHARF_SECRET_KEY"] = key
         schema.upgrade(services.database_url, services.clickhouse_url)
         connections.forget()
-        if flows:
-            _prefect_environment(settings)
         try:
-            yield services.database_url, services.clickhouse_url
+            with _prefect(settings) if flows else contextlib.nullcontext():
+                yield services.database_url, services.clickhouse_url
         finally:
             connections.forget()
 
 
-def _prefect_environment(settings: Any) -> None:
-    from deployments.demo import prefect_client_environment
+def _settings() -> Any:
+    """The settings, with what a running `wharf up` on the same folder offers: its Prefect, its sandboxes."""
+    from deployments.running import join
+    from flows import connections
 
-    wanted = prefect_client_environment(settings.home.absolute())
+    if join(connections.settings().home.absolute()):
+        connections.forget()
+    return connections.settings()
+
+
+@contextlib.contextmanager
+def _prefect(settings: Any) -> Iterator[None]:
+    """Prefect's client set up for flows of this command, whose runs name this process."""
+    from deployments import prefect_client, sweeper
+
+    wanted = prefect_client.environment(settings.home.absolute())
     # A server of this command's own makes its database first; on a busy machine the default 20 s are not enough.
     wanted["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "180"
     if settings.prefect_api_url:  # it may stand in .env, where Prefect would not look under another folder
         wanted["PREFECT_API_URL"] = settings.prefect_api_url
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
+    from prefect import tags  # only now: it reads its settings when it is imported
+
+    try:
+        with tags(sweeper.tag()):
+            yield
+    finally:
+        prefect_client.finish_sending()
 
 
 def check_accounts(names: Sequence[str]) -> None:
@@ -53,6 +71,7 @@ def check_accounts(names: Sequence[str]) -> None:
     from connectors.errors import ConfigurationError
     from flows import connections
 
+    _settings()
     known = sorted(connections.accounts())
     if not known:
         raise ConfigurationError(

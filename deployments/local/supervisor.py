@@ -245,28 +245,29 @@ def end_orphan(pid_file: Path) -> None:
     if state is None:
         pid_file.unlink(missing_ok=True)
         return
-    if _is_same(state.get("supervisor"), state.get("supervisor_created")):
+    if is_same_process(state.get("supervisor"), state.get("supervisor_created")):
         return
-    if _is_same(state.get("pid"), state.get("created")):
+    if is_same_process(state.get("pid"), state.get("created")):
         end_groups({int(state["pid"])}, 5.0)
     pid_file.unlink(missing_ok=True)
 
 
 def _remember(pid_file: Path, pid: int) -> None:
     pid_file.parent.mkdir(parents=True, exist_ok=True)
-    ours = psutil.Process()
+    ours = process_mark()
     write_state(
         pid_file,
-        {
-            "pid": pid,
-            "created": psutil.Process(pid).create_time(),
-            "supervisor": ours.pid,
-            "supervisor_created": ours.create_time(),
-        },
+        {**process_mark(pid), "supervisor": ours["pid"], "supervisor_created": ours["created"]},
     )
 
 
-def _is_same(pid: int | None, created: float | None) -> bool:
+def process_mark(pid: int | None = None) -> dict[str, float]:
+    """What tells a process (default: this one) from a later one of the same number; for `is_same_process`."""
+    process = psutil.Process(pid)
+    return {"pid": process.pid, "created": process.create_time()}
+
+
+def is_same_process(pid: int | None, created: float | None) -> bool:
     """Whether the process of that number is still the one that was noted: numbers are used again."""
     if pid is None or created is None:
         return False

@@ -1,13 +1,13 @@
 WITH last AS (
     SELECT DISTINCT ON (account, resource) account, resource, outcome, started_at, message
     FROM ops.runs
-    WHERE kind IN ('sync', 'import') AND account IS NOT NULL AND resource IS NOT NULL
+    WHERE kind = 'sync' AND account IS NOT NULL AND resource IS NOT NULL
     ORDER BY account, resource, id DESC
 ),
 good AS (
     SELECT account, resource, max(finished_at) AS finished_at
     FROM ops.runs
-    WHERE kind IN ('sync', 'import') AND outcome IN ('done', 'degraded')
+    WHERE kind = 'sync' AND outcome IN ('done', 'degraded')
     GROUP BY account, resource
 ),
 refused AS (

@@ -1,0 +1,30 @@
+"""How flows of this process talk to a Prefect server: settings before its first import, and an orderly end."""
+
+from pathlib import Path
+
+# Results are kept as JSON: whoever can write to a store of pickles can run code wherever they are read.
+RESULTS = {"PREFECT_RESULTS_DEFAULT_SERIALIZER": "json"}
+
+
+def environment(home: Path) -> dict[str, str]:
+    """What a run logs goes to the UI, only errors to the terminal; nothing is reported to anybody."""
+    return {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,warehouse,models,alerts,flows",
+        "DO_NOT_TRACK": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **RESULTS,
+    }
+
+
+def finish_sending(timeout_seconds: float = 10.0) -> None:
+    """Send what is left of logs and events, and start nothing new; call it while the server still answers.
+
+    Left to the interpreter's exit, they would be sent to a server that has gone, and say so on the terminal.
+    """
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=timeout_seconds)
