@@ -58,3 +58,4 @@ class Published:
     months: tuple[date, ...] = ()
     rows: int = 0
     seconds: float = 0.0
+    held: tuple[str, ...] = ()  # why channels stayed as they were published, one line a run

@@ -30,7 +30,14 @@ _MOVED_DAYS: Mapping[str, tuple[str, ...]] = {
         "SELECT channel_id, order_date AS day FROM t_orders WHERE moves_day AND action IN ('new', 'changed')",
         "SELECT channel_id, known_date FROM t_orders WHERE moves_day AND action = 'changed'",
     ),
-    "t_fees": ("SELECT channel_id, posted_date AS day FROM t_fees", "SELECT channel_id, known_date FROM t_fees"),
+    "t_carts": (
+        "SELECT k.channel_id, (k.created_at AT TIME ZONE c.timezone)::date AS day FROM t_carts k"
+        " JOIN core.channels c ON c.id = k.channel_id WHERE k.action IN ('new', 'changed')",
+    ),
+    "t_fees": (
+        "SELECT channel_id, posted_date AS day FROM t_fees",
+        "SELECT channel_id, known_date FROM t_fees",
+    ),
 }
 
 

@@ -15,18 +15,14 @@ from datetime import date
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Connection, Engine, text
 
-from warehouse import frames, schema, sql
+from warehouse import breaker, marts, schema, sql
 from warehouse.batch import Published
 from warehouse.errors import PublishBusyError
+from warehouse.rates import Reporting
 from warehouse.rollup_stock import publish_forecasts, publish_stock
-from warehouse.rollup_tables import columns_of, month_of, next_month, replace_partition
-from warehouse.tables import rollup as tables
+from warehouse.rollup_tables import Fence, month_of, next_month
 
 _LOCK = 0x57484152_46000002
-_SALES = {
-    "daily_sales_summary": ("order_date", "publish_orders_by_order_date"),
-    "daily_sales_as_happened": ("happened_date", "publish_orders_as_happened"),
-}
 
 
 @dataclass(frozen=True)
@@ -43,37 +39,56 @@ def publish(
     client: Client,
     days: Iterable[date] | None = None,
     *,
+    reporting: Reporting | None = None,
+    limits: breaker.Limits | None = None,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Published:
     """Bring ClickHouse up to date: all dirty days, or the months of `days` whether dirty or not.
 
-    Dimensions, cohorts and the journal go with it. Safe to repeat and to run from several processes: raises
-    PublishBusyError when another one is publishing. `on_step` hears of each step before it is taken.
+    Dimensions, cohorts and the journal go with it. `reporting` None keeps the reporting currency there is; another
+    one than published rebuilds every month. Channels of which more was refused than `limits` allow stay as they
+    are, and their days dirty. Safe to repeat and to run from several processes: raises PublishBusyError when
+    another one is publishing. `on_step` hears of each step before it is taken.
     """
     started = time.monotonic()
     schema.require_clickhouse(client)
     with only_publisher(engine, on_step) as lock:
         schema.require(lock.connection)
-        dirty = _dirty_days(engine)
+        stopped = breaker.held(engine, limits or breaker.Limits())
+        held = frozenset(channel for found in stopped for channel in found.channel_ids)
+        dirty = [entry for entry in _dirty_days(engine) if entry.channel_id not in held]
+        shown = marts.reporting_shown(client)
+        reporting = reporting or Reporting(shown or Reporting.currency)
         wanted = {month_of(entry.day) for entry in dirty} if days is None else {month_of(day) for day in days}
+        at = marts.Publication(engine, client, lock.still_held, held)
         rows = 0
         for month in sorted(wanted):
-            for table in _SALES:
+            for table in marts.FROM_CORE:
                 on_step(f"{table} {month:%Y-%m}")
-                rows += _publish_month(engine, client, table, month, lock)
+                rows += marts.from_core(at, table, month, lock.before_swap(table, month))
         on_step("dimensions")
-        rows += _publish_wholes(engine, client, lock, everything=bool(wanted))
+        rows += marts.whole(at, "channels") + marts.whole(at, "products")
+        if wanted and not held:  # cohorts cross channels: half of them would be wrong
+            rows += marts.whole(at, "customer_cohorts") + marts.whole(at, "restatements")
+        rows += marts.exchange_rates(at, reporting)
+        stale = set(marts.months_published(client)) if shown not in (None, reporting.currency) else set()
+        for month in sorted(wanted | stale):
+            for table in marts.DERIVED:
+                on_step(f"{table} {month:%Y-%m}")
+                rows += marts.derived(at, table, month, reporting)
+        rows += marts.product_performance(at)
         on_step("stock and forecasts")
         rows += publish_stock(engine, client, lock.still_held, everything=days is not None)
         rows += publish_forecasts(engine, client, lock.still_held, sorted(wanted))
         on_step("clear")
         done = [entry for entry in dirty if month_of(entry.day) in wanted]
-        _clear(engine, done, sorted(wanted))
+        _clear(engine, done, sorted(wanted), held)
     return Published(
         days=len({(entry.channel_id, entry.day) for entry in done}),
         months=tuple(sorted(wanted)),
         rows=rows,
         seconds=time.monotonic() - started,
+        held=tuple(found.reason for found in stopped),
     )
 
 
@@ -83,13 +98,12 @@ def publish_all(engine: Engine, client: Client) -> Published:
         months = connection.execute(
             text(
                 "SELECT DISTINCT date_trunc('month', day)::date FROM (SELECT order_date AS day FROM"
-                " core.sales_events UNION SELECT happened_date FROM core.sales_events) d"
+                " core.sales_events UNION SELECT happened_date FROM core.sales_events"
+                " UNION SELECT order_date FROM core.orders UNION SELECT posted_date FROM core.fees) d"
             )
         ).scalars()
         wanted = {day for day in months if isinstance(day, date)}
-    for table in _SALES:
-        query = f"SELECT DISTINCT toStartOfMonth(date) FROM {tables.DATABASE}.{table}"  # noqa: S608
-        wanted |= {row[0] for row in client.query(query).result_rows}
+    wanted |= set(marts.months_published(client))
     return publish(engine, client, sorted(wanted))
 
 
@@ -103,6 +117,15 @@ class _Lock:
     def still_held(self) -> None:
         """Raise when the session, and with it the lock, is gone: somebody newer may be publishing."""
         self.connection.execute(text("SELECT 1"))
+
+    def before_swap(self, table: str, month: date) -> Fence:
+        """What is called between staging a month of `table` and swapping it in."""
+
+        def fence() -> None:
+            self.on_step(f"swap {table} {month:%Y-%m}")
+            self.still_held()
+
+        return fence
 
 
 @contextmanager
@@ -131,34 +154,7 @@ def _dirty_days(engine: Engine) -> list[DirtyDay]:
         return [DirtyDay(row.channel_id, row.day, row.version) for row in rows]
 
 
-def _publish_month(engine: Engine, client: Client, table: str, month: date, lock: _Lock) -> int:
-    day, orders = _SALES[table]
-    query = sql.read("publish_days").replace("{orders}", sql.read(orders)).replace("{day}", day)
-    query = query.replace(":first", f"'{month}'").replace(":after", f"'{next_month(month)}'")
-    with engine.begin() as connection:
-        connection.execute(text("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off"))
-        frame = frames.fetch(connection, query, columns_of(table))
-
-    def before_swap() -> None:
-        lock.on_step(f"swap {table} {month:%Y-%m}")
-        lock.still_held()
-
-    return replace_partition(client, table, f"'{month:%Y%m}'", frame, before_swap)
-
-
-def _publish_wholes(engine: Engine, client: Client, lock: _Lock, *, everything: bool) -> int:
-    """Small tables, replaced as one; cohorts only when sales moved."""
-    names = ["channels", "products", *(("customer_cohorts", "restatements") if everything else ())]
-    rows = 0
-    for name in names:
-        with engine.begin() as connection:
-            connection.execute(text("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off"))
-            frame = frames.fetch(connection, sql.read(f"publish_{name}"), columns_of(name))
-        rows += replace_partition(client, name, "tuple()", frame, lock.still_held)
-    return rows
-
-
-def _clear(engine: Engine, done: list[DirtyDay], months: list[date]) -> None:
+def _clear(engine: Engine, done: list[DirtyDay], months: list[date], held: frozenset[int]) -> None:
     """Take the published versions off the list and remember what was published."""
     with engine.begin() as connection:
         connection.execute(
@@ -174,4 +170,7 @@ def _clear(engine: Engine, done: list[DirtyDay], months: list[date]) -> None:
             },
         )
         for month in months:
-            connection.execute(text(sql.read("published_days")), {"first": month, "after": next_month(month)})
+            connection.execute(
+                text(sql.read("published_days")),
+                {"first": month, "after": next_month(month), "held": sorted(held)},
+            )

@@ -1,6 +1,6 @@
 """Stock and forecasts into ClickHouse: by day, as health now, and forecasts beside what was sold."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -9,13 +9,11 @@ from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine, text
 
 from warehouse import frames, read, sql
-from warehouse.rollup_tables import columns_of, month_of, months_between, next_month, replace_partition
+from warehouse.rollup_tables import Fence, columns_of, month_of, months_between, next_month, replace_partition
 from warehouse.tables.rollup import DATABASE
 
 HEALTH_DAYS = 28
 _KEYS = ["product_id", "channel_id"]
-
-Fence = Callable[[], None]
 
 
 def publish_stock(engine: Engine, client: Client, fence: Fence, *, everything: bool) -> int:

@@ -9,6 +9,8 @@ from clickhouse_connect.driver.client import Client
 
 from warehouse.tables import rollup as tables
 
+Fence = Callable[[], None]
+
 _TYPES = {
     "Date": pl.Date,
     "UInt64": pl.UInt64,
@@ -20,28 +22,61 @@ _TYPES = {
 
 
 def replace_partition(
-    client: Client, table: str, partition: str, frame: pl.DataFrame, fence: Callable[[], None] | None = None
+    client: Client, table: str, partition: str, frame: pl.DataFrame, fence: Fence | None = None
 ) -> int:
     """Replace one partition of `table` by `frame`, atomically; returns its rows.
 
     `partition` is ClickHouse's expression: '202603' or tuple(). `fence`, if given, is called between staging
     and swap and may raise to leave everything as it was.
     """
-    live, stage = f"{tables.DATABASE}.{table}", f"{tables.DATABASE}.{table}{tables.STAGE_SUFFIX}"
-    client.command(f"DROP TABLE IF EXISTS {stage}")
-    if frame.is_empty():
-        # A stage without the partition is refused as a source, rightly: emptying is said explicitly.
-        if fence is not None:
-            fence()
-        client.command(f"ALTER TABLE {live} DROP PARTITION {partition}")
-        return 0
-    client.command(f"CREATE TABLE {stage} AS {live}")
-    client.insert_arrow(f"{table}{tables.STAGE_SUFFIX}", frame.to_arrow(), database=tables.DATABASE)
+
+    def fill(stage: str) -> int:
+        if not frame.is_empty():
+            client.insert_arrow(stage, frame.to_arrow(), database=tables.DATABASE)
+        return frame.height
+
+    return _replace(client, table, partition, fill, fence)
+
+
+def derive_partition(
+    client: Client,
+    table: str,
+    partition: str,
+    query: str,
+    parameters: dict[str, Any],
+    fence: Fence | None = None,
+) -> int:
+    """Replace one partition of `table` by what `query` makes of other published tables, atomically; returns its
+    rows. Columns go by name."""
+
+    def fill(stage: str) -> int:
+        names = ", ".join(columns_of(table))
+        client.command(
+            f"INSERT INTO {tables.DATABASE}.{stage} ({names}) SELECT {names} FROM ({query})",  # noqa: S608
+            parameters=parameters,
+        )
+        return int(client.query(f"SELECT count() FROM {tables.DATABASE}.{stage}").result_rows[0][0])  # noqa: S608
+
+    return _replace(client, table, partition, fill, fence)
+
+
+def _replace(
+    client: Client, table: str, partition: str, fill: Callable[[str], int], fence: Fence | None
+) -> int:
+    stage = f"{table}{tables.STAGE_SUFFIX}"
+    live, staged = f"{tables.DATABASE}.{table}", f"{tables.DATABASE}.{stage}"
+    client.command(f"DROP TABLE IF EXISTS {staged}")
+    client.command(f"CREATE TABLE {staged} AS {live}")
+    rows = fill(stage)
     if fence is not None:
         fence()
-    client.command(f"ALTER TABLE {live} REPLACE PARTITION {partition} FROM {stage}")
-    client.command(f"DROP TABLE IF EXISTS {stage}")
-    return frame.height
+    if rows:
+        client.command(f"ALTER TABLE {live} REPLACE PARTITION {partition} FROM {staged}")
+    else:
+        # A stage without the partition is refused as a source, rightly: emptying is said explicitly.
+        client.command(f"ALTER TABLE {live} DROP PARTITION {partition}")
+    client.command(f"DROP TABLE IF EXISTS {staged}")
+    return rows
 
 
 def columns_of(table: str) -> dict[str, Any]:
@@ -73,7 +108,8 @@ def _polars_type(name: str) -> Any:
         if name.startswith(wrapper):
             name = name.removeprefix(wrapper).removesuffix(")")
     if name.startswith("Decimal"):
-        return pl.Decimal(18, 4)
+        precision, scale = name.removeprefix("Decimal(").removesuffix(")").split(",")
+        return pl.Decimal(int(precision), int(scale))
     if name.startswith("DateTime64"):
         return pl.Datetime("ms", "UTC")
     return _TYPES[name]

@@ -1,4 +1,4 @@
--- Units and net price per series and day sold; a series without a sale in the span comes once, without a day.
+-- Units and net price per series and day sold (replacements are no demand); a series without a sale in the span comes once, without a day.
 -- Joins of the large parts are window functions here: their sizes cannot be known to the planner.
 WITH ends AS (
     -- The last whole day we have read of each channel's orders; for channels read without a window, the last
@@ -15,7 +15,7 @@ sold AS (
     SELECT e.channel_id, e.product_id, e.order_date, sum(e.units)::bigint AS units,
            CASE WHEN sum(e.units) > 0 THEN sum(e.net_amount) / sum(e.units) END AS net_price
     FROM core.sales_events e
-    WHERE e.product_id IS NOT NULL
+    WHERE e.product_id IS NOT NULL AND e.kind <> 'replacement'
     GROUP BY 1, 2, 3
 ),
 born AS (

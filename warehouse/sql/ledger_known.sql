@@ -41,10 +41,10 @@ dated_difference AS (
                WHEN NOT d.is_recorded THEN d.happened_at
                -- recorded and still true in part: an edit of the sale is booked when it was made, a corrected
                -- refund or cancellation where it stands
-               WHEN d.is_wanted AND d.part = 'sale' THEN greatest(d.edited_at, d.happened_at)
+               WHEN d.is_wanted AND d.part IN ('sale', 'replacement') THEN greatest(d.edited_at, d.happened_at)
                WHEN d.is_wanted THEN d.first_at
                -- the line is gone from its order: taken out now
-               WHEN a.order_id IS NULL AND d.part = 'sale' THEN greatest(o.source_updated_at, d.first_at)
+               WHEN a.order_id IS NULL AND d.part IN ('sale', 'replacement') THEN greatest(o.source_updated_at, d.first_at)
                -- moved to another day, product or reference: taken back where it stood
                ELSE d.first_at
            END AS booked_at

@@ -8,7 +8,7 @@ recorded_now AS (
         refunded_net_amount, run_id, recorded_at
     )
     SELECT w.order_id, w.line_id, w.channel_id, nullif(w.product_id, 0), w.part, w.reference, w.happened_at,
-           CASE WHEN w.part = 'sale' THEN w.order_date ELSE (w.happened_at AT TIME ZONE c.timezone)::date END,
+           CASE WHEN w.part IN ('sale', 'replacement') THEN w.order_date ELSE (w.happened_at AT TIME ZONE c.timezone)::date END,
            w.order_date, w.currency, w.units, w.gross, w.discount,
            w.net, w.refunded_units, w.refunded_amount, w.refunded_net, :run_id, transaction_timestamp()
     FROM wanted w

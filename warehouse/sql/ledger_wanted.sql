@@ -11,6 +11,7 @@ dated AS (
     FROM lines l
     JOIN core.refunds r
       ON r.channel_id = l.channel_id AND r.order_external_id = l.external_id AND r.order_line_id = l.line_id
+    WHERE NOT l.is_replacement
 ),
 dated_sum AS (
     SELECT order_id, line_id, sum(units) AS units, sum(amount) AS amount, sum(net) AS net
@@ -54,12 +55,19 @@ wanted AS (
            units, gross, discount, net,
            0::bigint AS refunded_units, 0::numeric AS refunded_amount, 0::numeric AS refunded_net
     FROM lines
+    WHERE NOT is_replacement
+    UNION ALL
+    -- Units that left the stock for nothing: no sale, and no demand.
+    SELECT order_id, line_id, 'replacement', '', coalesce(product_id, 0), channel_id, order_date, currency, ordered_at,
+           source_updated_at, units - cancelled_units, 0, 0, 0, 0, 0, 0
+    FROM lines
+    WHERE is_replacement
     UNION ALL
     SELECT order_id, line_id, 'cancellation', '', coalesce(product_id, 0), channel_id, order_date, currency,
            greatest(cancelled_at, ordered_at), source_updated_at, -cancelled_units,
            -(cancelled_net + cancelled_discount), -cancelled_discount, -cancelled_net, 0, 0, 0
     FROM lines
-    WHERE cancelled_units > 0
+    WHERE cancelled_units > 0 AND NOT is_replacement
     UNION ALL
     SELECT l.order_id, l.line_id, 'refund', c.reference, coalesce(l.product_id, 0), l.channel_id, l.order_date,
            l.currency, greatest(c.happened_at, l.ordered_at), l.source_updated_at, 0, 0, 0, 0,

@@ -2,7 +2,7 @@ WITH orders AS (
     SELECT o.customer_key, o.order_date, o.id, e.currency, sum(e.units) AS units,
            sum(e.net_amount - e.refunded_net_amount) AS revenue
     FROM core.orders o
-    JOIN core.sales_events e ON e.order_id = o.id
+    JOIN core.sales_events e ON e.order_id = o.id AND e.kind <> 'replacement'
     WHERE o.customer_key IS NOT NULL
     GROUP BY o.customer_key, o.order_date, o.id, e.currency
     HAVING sum(e.units) > 0

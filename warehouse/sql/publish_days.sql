@@ -10,7 +10,8 @@ measures AS (
            sum(net_amount) - sum(refunded_net_amount) AS total_revenue, sum(gross_amount) AS gross_revenue,
            sum(discount_amount) AS discount_amount, sum(refunded_amount) AS refunded_amount,
            sum(refunded_net_amount) AS refunded_net_amount, sum(units)::bigint AS total_units,
-           sum(refunded_units)::bigint AS refunded_units, sum(net_amount) AS net_amount
+           sum(refunded_units)::bigint AS refunded_units, sum(net_amount) AS net_amount,
+           sum(units) FILTER (WHERE kind <> 'replacement') AS sold_units
     FROM month
     GROUP BY 1, 2, 3, 4
 ),
@@ -19,7 +20,7 @@ orders AS (
 )
 SELECT m.date, m.channel_id, m.product_id, m.currency, m.total_revenue, m.gross_revenue, m.discount_amount,
        m.refunded_amount, m.refunded_net_amount, m.total_units, m.refunded_units,
-       CASE WHEN m.total_units <> 0 THEN round(m.net_amount / m.total_units, 4) END AS avg_price,
+       CASE WHEN m.sold_units <> 0 THEN round(m.net_amount / m.sold_units, 4) END AS avg_price,
        coalesce(o.num_orders, 0) AS num_orders
 FROM measures m
 LEFT JOIN orders o

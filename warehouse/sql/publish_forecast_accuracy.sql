@@ -4,6 +4,7 @@ WITH sold AS (
     SELECT channel_id, product_id, order_date, sum(units)::bigint AS units
     FROM core.sales_events
     WHERE order_date >= %(first)s AND order_date < %(after)s AND product_id IS NOT NULL
+      AND kind <> 'replacement'
     GROUP BY 1, 2, 3
 )
 SELECT f.forecast_date AS date, f.channel_id, f.product_id, f.model_type, f.generated_at,

@@ -37,6 +37,7 @@ MONTHLY = (
     "daily_refunds",
     "daily_fees",
     "daily_margin",
+    "daily_funnel",
     "inventory_daily",
     "forecast_accuracy",
 )
@@ -331,7 +332,7 @@ daily_funnel = Table(
         Float64,
         "num_orders / (num_orders + abandoned_checkouts), 0 to 1; null without either.",
     ),
-    MergeTree(order_by=("channel_id", "date", "currency")),
+    MergeTree(order_by=("channel_id", "date", "currency"), partition_by=text("toYYYYMM(date)")),
     comment="From checkout to order. Grain: date, channel_id, currency.",
 )
 

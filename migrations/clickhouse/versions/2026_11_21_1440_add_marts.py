@@ -205,7 +205,9 @@ def upgrade() -> None:
         ),
         schema="analytics",
         comment="From checkout to order. Grain: date, channel_id, currency.",
-        clickhousedb_engine=MergeTree(order_by=("channel_id", "date", "currency")),
+        clickhousedb_engine=MergeTree(
+            order_by=("channel_id", "date", "currency"), partition_by=sa.text("toYYYYMM(date)")
+        ),
         if_not_exists=True,
     )
     op.create_table(
@@ -625,7 +627,9 @@ def downgrade() -> None:
     op.drop_table(
         "daily_funnel",
         schema="analytics",
-        clickhousedb_engine=MergeTree(order_by=("channel_id", "date", "currency")),
+        clickhousedb_engine=MergeTree(
+            order_by=("channel_id", "date", "currency"), partition_by=sa.text("toYYYYMM(date)")
+        ),
     )
     op.drop_table(
         "daily_fees",
