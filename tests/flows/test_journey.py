@@ -62,9 +62,8 @@ def test_every_day_in_clickhouse_equals_the_truth(synced):
     compared = theirs.join(ours, on=["channel", "date"], how="full", coalesce=True, suffix="_ours").fill_null(
         0
     )
-    # Only Walmart says which orders are replacements; their units count in the world and not in the summary.
     wrong = compared.filter(
-        ((pl.col("units") != pl.col("units_ours")) & ~pl.col("channel").str.starts_with("walmart"))
+        (pl.col("units") != pl.col("units_ours"))
         | (pl.col("refunded_units") != pl.col("refunded_units_ours"))
         | ((pl.col("revenue").cast(pl.Float64) - pl.col("revenue_ours").cast(pl.Float64)).abs() > 0.005)
     )

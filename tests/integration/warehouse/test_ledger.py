@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, order, refund
-from warehouse import checks
+from warehouse import checks, read
 
 EVENTS = (
     "SELECT kind, happened_date, units, net_amount, refunded_net_amount FROM core.sales_events"
@@ -100,11 +100,34 @@ def test_a_stated_refund_larger_than_the_dated_ones_counts(loader):
     balances(loader)
 
 
-@pytest.mark.parametrize("flag", ["is_test", "is_replacement"])
-def test_tests_and_replacements_count_for_nothing_from_when_we_know(loader, flag):
+@pytest.mark.parametrize(("flag", "units"), [("is_test", 0), ("is_replacement", 1)])
+def test_tests_and_replacements_are_no_sale_from_when_we_know(loader, flag, units):
     loader.load({"orders": [order("A")], "order_items": [line("A")]})
     loader.load({"orders": [order("A", updated=T0 + HOUR, **{flag: True})], "order_items": [line("A")]})
-    assert loader.one("SELECT sum(units), sum(net_amount) FROM core.sales_events") == (0, 0)
+    assert loader.one("SELECT sum(units), sum(net_amount) FROM core.sales_events") == (units, 0)
+    balances(loader)
+
+
+def test_a_replacement_moves_units_without_money_and_is_no_demand(loader):
+    """Its units leave the stock; nothing is paid, nothing given back, and nobody wanted one more."""
+    free = order("B", is_replacement=True)
+    loader.load(
+        {
+            "orders": [order("A"), free],
+            "order_items": [line("A"), line("B", quantity=3, cancelled_quantity=1, net="30")],
+            "refunds": [refund("B", "r1", at=T0 + DAY)],
+        }
+    )
+    assert loader.rows(
+        "SELECT kind, sum(units)::int, sum(net_amount)::int, sum(refunded_units)::int FROM core.sales_events"
+        " GROUP BY 1 ORDER BY 1"
+    ) == [("replacement", 2, 0, 0), ("sale", 1, 10, 0)]
+    assert read.daily_demand(loader.engine)["y"].sum() == 1
+    balances(loader)
+
+    cancelled = order("B", updated=T0 + 2 * DAY, is_replacement=True, status="cancelled")
+    loader.load({"orders": [cancelled], "order_items": [line("B", quantity=3, net="30")]})
+    assert loader.one("SELECT sum(units) FROM core.sales_events WHERE kind <> 'sale'") == 0
     balances(loader)
 
 
