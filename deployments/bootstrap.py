@@ -1,4 +1,9 @@
-"""Tells a Prefect server what Wharf needs: the work pool and every deployment of prefect.yaml. Idempotent."""
+"""Tells a Prefect server what Wharf needs: pool, queues, deployments, automations. Idempotent.
+
+`python -m deployments.bootstrap` does it for the server of PREFECT_API_URL; `wharf up` for its own. Settings:
+WHARF_WORK_POOL_TYPE (process, docker, kubernetes) says where runs are started, WHARF_OPERATOR_WEBHOOK is an
+incoming webhook as Slack's, which hears of failed and late runs.
+"""
 
 import json
 import os
@@ -8,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 POOL = "wharf"
+POOL_TYPES = ("process", "docker", "kubernetes")
 
 
 class BootstrapError(Exception):
@@ -15,9 +21,11 @@ class BootstrapError(Exception):
 
 
 def bootstrap(environment: dict[str, str]) -> None:
-    """Creates or updates the work pool and the deployments on the server of PREFECT_API_URL."""
-    _prefect(environment, "work-pool", "create", POOL, "--type", "process", "--overwrite")
-    _prefect(environment, "deploy", "--all")
+    """Creates or updates all of it on the server of PREFECT_API_URL.
+
+    In a process of its own: Prefect reads its settings at the first import, which here may be long ago.
+    """
+    _run(environment, "deployments.bootstrap")
 
 
 def worker_arguments(limit: int) -> list[str]:
@@ -33,9 +41,29 @@ def run_now(deployment: str, environment: dict[str, str], **parameters: str) -> 
     _prefect(environment, "deployment", "run", deployment, *given)
 
 
+def main() -> None:
+    """Everything in order: deployments need the pool and its queues."""
+    from deployments import automations, queues
+
+    kind = os.environ.get("WHARF_WORK_POOL_TYPE") or "process"
+    if kind not in POOL_TYPES:
+        sys.exit(f"WHARF_WORK_POOL_TYPE={kind!r} is none of {', '.join(POOL_TYPES)}")
+    try:
+        _prefect({}, "work-pool", "create", POOL, "--type", kind, "--overwrite")
+        queues.ensure(POOL)
+        _prefect({}, "deploy", "--all")
+    except BootstrapError as error:
+        sys.exit(str(error))
+    automations.ensure(os.environ.get("WHARF_OPERATOR_WEBHOOK") or None)
+
+
 def _prefect(environment: dict[str, str], *arguments: str) -> None:
+    _run(environment, "prefect", "--no-prompt", *arguments)
+
+
+def _run(environment: dict[str, str], module: str, *arguments: str) -> None:
     done = subprocess.run(  # noqa: S603 our own interpreter and fixed words
-        [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment, "WHARF_ROOT": str(ROOT)},
         capture_output=True,
@@ -44,4 +72,8 @@ def _prefect(environment: dict[str, str], *arguments: str) -> None:
     )
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
-        raise BootstrapError(f"prefect {' '.join(arguments)}: {lines[-1] if lines else 'no output'}")
+        raise BootstrapError(f"{module} {' '.join(arguments)}: {lines[-1] if lines else 'no output'}")
+
+
+if __name__ == "__main__":
+    main()

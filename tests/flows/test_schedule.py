@@ -27,6 +27,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     environment = {"PREFECT_API_URL": url, "PREFECT_HOME": str(home / "client"), "DO_NOT_TRACK": "1"}
+    environment["WHARF_OPERATOR_WEBHOOK"] = "https://hooks.example.com/services/T/B/secret"
     with supervise([prefect_service(home, port)]), httpx.Client(base_url=url, timeout=30) as client:
         bootstrap.bootstrap(environment)
         bootstrap.bootstrap(environment)
@@ -46,6 +47,21 @@ def test_every_deployment_is_there_once_with_its_schedule(api):
         assert schedules == [schedule["cron"] for schedule in declared.get("schedules", [])]
         assert known[declared["name"]]["description"] == declared["description"]
         assert known[declared["name"]]["work_pool_name"] == bootstrap.POOL
+
+
+def test_queues_and_automations_are_there_once(api):
+    queues = {queue["name"]: queue for queue in asked(api, f"work_pools/{bootstrap.POOL}/queues")}
+    assert {name: queues[name]["concurrency_limit"] for name in ("live", "heavy")} == {
+        "live": None,
+        "heavy": 1,
+    }
+    assert queues["live"]["priority"] < queues["heavy"]["priority"]
+    names = [automation["name"] for automation in asked(api, "automations")]
+    assert sorted(names) == [
+        "Wharf: show dead runs as crashed",
+        "Wharf: tell of failed runs",
+        "Wharf: tell of late runs",
+    ]
 
 
 def test_the_schedules_produce_runs(api):

@@ -1,0 +1,67 @@
+"""Compose, workflow, Dockerfile and Kubernetes manifests: valid by their schemas, and true to the code."""
+
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dotenv import dotenv_values
+
+from alerts.receivers.app import environment as inbox_environment
+from connectors.sandbox.generated import DEMO_MARKETS
+from deployments.bootstrap import POOL, ROOT
+from deployments.queues import QUEUES
+from deployments.sandbox_accounts import Sandbox
+
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "deployments" / "docker" / "Dockerfile"
+BIN = Path(sys.executable).parent
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [("vendor.compose-spec", COMPOSE), ("vendor.github-workflows", ROOT / ".github/workflows/ci.yml")],
+)
+def test_the_file_keeps_to_its_official_schema(schema, path):
+    check = subprocess.run(
+        [BIN / "check-jsonschema", "--builtin-schema", schema, path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_the_dockerfile_is_clean():
+    check = subprocess.run([BIN / "hadolint", DOCKERFILE], capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout
+
+
+def test_what_compose_mounts_exists_and_what_it_publishes_stays_on_this_machine():
+    services: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+    for name, service in services.items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert not source.startswith("./") or (ROOT / source).exists(), (name, source)
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), (name, port)
+
+
+def test_the_sandbox_settings_are_the_sandboxs_own():
+    class Running(Sandbox):
+        def markets(self) -> list[dict[str, Any]]:
+            return [asdict(market) for market in DEMO_MARKETS]
+
+    sandbox = Running("http://127.0.0.1:8040")
+    wanted = {**sandbox.environment(60.0), **inbox_environment("http://127.0.0.1:8025")}
+    assert dotenv_values(ROOT / "deployments/docker/sandbox.env") == wanted
+
+
+def test_every_deployment_names_a_queue_that_there_is():
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    for deployment in deployments:
+        assert deployment["work_pool"]["name"] == POOL
+        assert deployment["work_pool"]["work_queue_name"] in {queue.name for queue in QUEUES}
