@@ -34,15 +34,18 @@ class Revisions:
     clickhouse: str | None
 
 
-def upgrade(database_url: str, clickhouse_url: str | None) -> Revisions:
-    """Apply every missing migration to both databases; safe to call from several processes at once."""
+def upgrade(database_url: str, clickhouse_url: str | None, revision: str = "head") -> Revisions:
+    """Apply every missing migration to both databases; safe to call from several processes at once.
+
+    `revision`: how far PostgreSQL goes, for a backup that is older than this code.
+    """
     lock = postgres(database_url, application="wharf-migrate")
     try:
         with lock.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _UPGRADE_LOCK})
             connection.commit()
             _refuse_newer("postgres", _postgres_revision(connection))
-            command.upgrade(_config("postgres", database_url), "head")
+            command.upgrade(_config("postgres", database_url), revision)
             if clickhouse_url is not None:
                 _refuse_newer("clickhouse", _clickhouse_revision(clickhouse_url))
                 command.upgrade(_config("clickhouse", clickhouse_url), "head")

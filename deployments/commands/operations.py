@@ -1,6 +1,7 @@
 """Commands for whoever looks after Wharf: `doctor`, `status`, `import`."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -110,13 +111,14 @@ def status(as_json: AsJson = False) -> None:
     """How fresh each account and resource is, how its last run ended, and what the warehouse holds."""
     with databases():
         from flows import connections
-        from warehouse import read
+        from warehouse import health, read
 
         engine = connections.postgres()
         fresh = read.freshness(engine)
-        totals = _totals()
+        seen = health.look(engine, datetime.now(UTC))
+    totals = seen.totals
     if as_json:
-        emit({"status": fresh.to_dicts(), "totals": totals})
+        emit({"status": fresh.to_dicts(), **asdict(seen)})
         return
     print(_fresh_table(fresh, datetime.now(UTC)) if len(fresh) else "nothing was synced yet: wharf sync")
     outbox = f"{totals['messages_waiting']:,} messages waiting to be sent"
@@ -125,6 +127,23 @@ def status(as_json: AsJson = False) -> None:
         f"published to ClickHouse ({totals['days_waiting']:,} waiting), {totals['open_alerts']:,} open alerts, "
         f"{outbox}, {totals['refused_records']:,} refused records"
     )
+    for line in _worth_a_look(seen):
+        print(line)
+
+
+def _worth_a_look(seen: Any) -> Iterator[str]:
+    """Lines about what waits too long or was used up; nothing when all is well."""
+    if seen.oldest_unpublished_seconds > 3600:
+        yield f"changed days wait to be published since {seen.oldest_unpublished_seconds / 3600:.1f} h: wharf rollup"
+    for row in seen.outbox:
+        if row["oldest_seconds"] > 900 or row["state"] in {"failed", "unknown"}:
+            yield f"{row['messages']} messages by {row['way']} are {row['state']}, the oldest since " + (
+                f"{row['oldest_seconds'] / 60:.0f} minutes: wharf doctor"
+            )
+    for row in seen.budgets:
+        if row["is_blocked"] or row["tokens_left"] < 1:
+            why = "the marketplace asked us to wait" if row["is_blocked"] else "used up, it refills"
+            yield f"request budget {row['key']}: {row['tokens_left']:.0f} of {row['burst']:.0f} left ({why})"
 
 
 def _fresh_table(fresh: Any, now: datetime) -> str:
@@ -144,27 +163,6 @@ def _fresh_table(fresh: Any, now: datetime) -> str:
         for row in fresh.iter_rows(named=True)
     ]
     return shown(pl.DataFrame(rows))
-
-
-def _totals() -> dict[str, int]:
-    """What the warehouse holds and what waits in it."""
-    import polars as pl
-
-    from flows import connections
-    from warehouse import frames
-
-    counts = {
-        "orders": "SELECT count(*) FROM core.orders",
-        "products": "SELECT count(*) FROM core.products",
-        "days_published": "SELECT count(*) FROM ops.published_days",
-        "days_waiting": "SELECT count(*) FROM ops.dirty_days",
-        "open_alerts": "SELECT count(*) FROM core.alerts WHERE resolved_at IS NULL",
-        "messages_waiting": "SELECT count(*) FROM ops.outbox WHERE state IN ('pending', 'sending')",
-        "refused_records": "SELECT count(*) FROM ops.quarantine WHERE replayed_at IS NULL",
-    }
-    statement = "SELECT " + ", ".join(f"({query}) AS {name}" for name, query in counts.items())
-    found = frames.query(connections.postgres(), statement, dict.fromkeys(counts, pl.Int64))
-    return found.to_dicts()[0]
 
 
 def import_files(

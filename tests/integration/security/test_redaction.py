@@ -34,7 +34,6 @@ def held(settings, loader):
     loader.load(
         {"carts": [{"channel": "shopify-test", "external_id": "c1", "created_at": T0, "customer_key": ADA}]}
     )
-    publish()
     return loader
 
 
@@ -64,7 +63,8 @@ def everywhere(engine, needle):
 
 
 def test_an_address_erases_its_person_and_nobody_else(held):
-    assert everywhere(held.engine, ADA) == ["core.carts", "core.orders"]
+    publish()
+    assert set(everywhere(held.engine, ADA)) == {"core.carts", "core.orders"}
     assert in_clickhouse() == {ADA, BOB}
     done = redaction.redact(redaction.person(["Ada@Example.com "]))
     assert done.rows == {"core.orders": 2, "core.carts": 1}
@@ -78,6 +78,7 @@ def test_an_address_erases_its_person_and_nobody_else(held):
 
 
 def test_what_arrives_again_stays_without_him(held):
+    publish()
     redaction.redact(redaction.person([ADA]))
     newer = T0 + timedelta(days=1)
     held.load(page(sold("1", ADA, updated=newer), sold("9", ADA, at=newer)))
