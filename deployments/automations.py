@@ -6,6 +6,8 @@ Correctness needs none of them: leases and watermarks live in PostgreSQL. They a
 from datetime import timedelta
 from typing import Any
 
+from pydantic import SecretStr
+
 # A flow process says every 30 s that it lives (PREFECT_FLOWS_HEARTBEAT_FREQUENCY); three missed are one too many.
 HEARTBEAT_SECONDS = 30
 SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
@@ -19,14 +21,13 @@ _ABOUT = (
 )
 
 
-def ensure(operator_webhook: str | None) -> None:
+def ensure(operator_webhook: SecretStr | None) -> None:
     """Creates or updates every automation on the server of this process; notices only with a webhook."""
     wanted = [_zombies()]
     if operator_webhook:
         from prefect.blocks.notifications import SlackWebhook
-        from pydantic import SecretStr
 
-        block = SlackWebhook(url=SecretStr(operator_webhook)).save(_BLOCK, overwrite=True)
+        block = SlackWebhook(url=operator_webhook).save(_BLOCK, overwrite=True)
         wanted += [
             _notice("Wharf: tell of failed runs", {"Failed", "Crashed", "TimedOut"}, block),
             _notice("Wharf: tell of late runs", {"Late"}, block),

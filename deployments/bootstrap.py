@@ -1,8 +1,6 @@
 """Tells a Prefect server what Wharf needs: pool, queues, deployments, automations. Idempotent.
 
-`python -m deployments.bootstrap` does it for the server of PREFECT_API_URL; `wharf up` for its own. Settings:
-WHARF_WORK_POOL_TYPE (process, docker, kubernetes) says where runs are started, WHARF_OPERATOR_WEBHOOK is an
-incoming webhook as Slack's, which hears of failed and late runs.
+`python -m deployments.bootstrap` does it for the server of PREFECT_API_URL; `wharf up` for its own.
 """
 
 import json
@@ -13,7 +11,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 POOL = "wharf"
-POOL_TYPES = ("process", "docker", "kubernetes")
 
 
 class BootstrapError(Exception):
@@ -43,18 +40,19 @@ def run_now(deployment: str, environment: dict[str, str], **parameters: str) -> 
 
 def main() -> None:
     """Everything in order: deployments need the pool and its queues."""
-    from deployments import automations, queues
+    from pydantic import ValidationError
 
-    kind = os.environ.get("WHARF_WORK_POOL_TYPE") or "process"
-    if kind not in POOL_TYPES:
-        sys.exit(f"WHARF_WORK_POOL_TYPE={kind!r} is none of {', '.join(POOL_TYPES)}")
+    from deployments import automations, queues
+    from deployments.settings import DeploymentSettings
+
     try:
-        _prefect({}, "work-pool", "create", POOL, "--type", kind, "--overwrite")
+        settings = DeploymentSettings()
+        _prefect({}, "work-pool", "create", POOL, "--type", settings.work_pool_type, "--overwrite")
         queues.ensure(POOL)
         _prefect({}, "deploy", "--all")
-    except BootstrapError as error:
-        sys.exit(str(error))
-    automations.ensure(os.environ.get("WHARF_OPERATOR_WEBHOOK") or None)
+    except (BootstrapError, ValidationError) as error:
+        sys.exit(" ".join(str(error).split()))
+    automations.ensure(settings.operator_webhook)
 
 
 def _prefect(environment: dict[str, str], *arguments: str) -> None:

@@ -8,10 +8,12 @@ from pydantic_settings import BaseSettings
 
 from alerts.settings import AlertSettings
 from connectors.settings import ConnectorSettings
+from deployments.settings import DeploymentSettings
 from flows.settings import WharfSettings
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
-SETTINGS = (WharfSettings, ConnectorSettings, AlertSettings)
+COMPOSE = Path(__file__).parents[3] / "docker-compose.yml"
+SETTINGS = (WharfSettings, ConnectorSettings, AlertSettings, DeploymentSettings)
 SECRET = re.compile("SECRET|TOKEN|PASSWORD|API_KEY|SLACK_WEBHOOK|_SID$")
 
 
@@ -32,7 +34,8 @@ def listed() -> dict[str, str]:
 
 
 def test_every_setting_is_listed_and_no_other():
-    known = set().union(*(variables(settings) for settings in SETTINGS))
+    passwords = set(re.findall(r"\$\{([A-Z_]+_PASSWORD)", COMPOSE.read_text()))
+    known = passwords.union(*(variables(settings) for settings in SETTINGS))
     assert not known - listed().keys(), "settings missing in .env.example"
     assert not listed().keys() - known, "settings in .env.example that nothing reads"
 
