@@ -81,7 +81,7 @@ def debugging_account(platform: Platform, settings: ConnectorSettings) -> Accoun
         channels = channels_of(dict.fromkeys([*first, *MARKETPLACES]))
     elif platform == "shopify":
         shop = (settings.shopify_shop_name or "shop").lower().removesuffix(".myshopify.com")
-        currency = settings.shopify_currency or settings.wharf_currency
+        currency = settings.shopify_currency or ""  # a price that does not say its currency has none
         zone = settings.shopify_timezone or settings.wharf_timezone
         channels = (Channel(f"shopify-{shop}", "shopify", shop, currency, zone),)
     else:
@@ -93,7 +93,9 @@ def debugging_account(platform: Platform, settings: ConnectorSettings) -> Accoun
 def rows(name: str, frame: pl.DataFrame, zones: Mapping[str, ZoneInfo]) -> list[dict[str, Any]]:
     """A canonical frame as JSON rows in the warehouse's column names."""
     names = _NAMES.get(name, {})
-    unique = frame.unique(subset=list(KEYS[name]), keep="last", maintain_order=True)
+    # A stock level may name its item by nothing but `external_id`: without it different items would be one.
+    key = [*KEYS[name], *(["external_id"] if name == "inventory" else [])]
+    unique = frame.unique(subset=key, keep="last", maintain_order=True)
     shown = []
     for row in unique.iter_rows(named=True):
         plain = {names.get(column, column): _plain(value) for column, value in row.items()}

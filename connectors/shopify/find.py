@@ -38,6 +38,8 @@ class Kind(Generic[T]):
     attach: Callable[[T, list[bytes]], None]  # child lines of a bulk file into their parent
     from_rest: Callable[[Any], T] | None = None
     rest_shape: Any = None
+    rest_key: str = "id"  # what tells a REST record where it has no id
+    rest_gid: str | None = None  # its type, where REST cuts things in another way
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,22 @@ class Part:
     rest: bool = False
 
 
-def find(kind: Kind[T], body: bytes) -> list[Part]:
-    """The parts of `body` that hold records of `kind`. Raises ValueError when there are none."""
+def find(kind: Kind[T], body: bytes, *, deep: bool = True) -> list[Part]:
+    """The parts of `body` that hold records of `kind`, `deep` inside other objects too.
+
+    Raises ValueError when there are none.
+    """
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
         return []
     try:
         found = [Part("jsonl", text)] if _is_jsonl(text) else list(_parts(kind, text))
-        parts = [part for part in found if _gid_type(part) in {kind.gid, None}]
+        parts = [part for part in found if _gid_type(part) in {kind.gid, kind.rest_gid, None}]
+        if deep and not parts and text[:1] == b"{":
+            parts = list(_below(kind, text))
     except msgspec.MsgspecError as error:
         raise ValueError(f"not readable as JSON: {error}") from error
-    if not parts and not _is_empty(text):
+    if not parts and not _is_empty(kind, text):
         raise ValueError(f"holds no {kind.plural[0]}")
     return parts
 
@@ -75,10 +82,15 @@ def _gid_type(part: Part) -> str | None:
     if first is None:
         return None
     try:
-        gid = msgspec.json.decode(_objects.decode(first).get("id", msgspec.Raw(b"null")))
+        fields = _objects.decode(first)
+        # REST says it beside its number, in every version since 2018.
+        gids = [
+            msgspec.json.decode(fields[name]) for name in ("id", "admin_graphql_api_id") if name in fields
+        ]
     except msgspec.MsgspecError:
         return None
-    return gid.split("/")[3] if isinstance(gid, str) and gid.startswith("gid://shopify/") else None
+    known = (gid.split("/")[3] for gid in gids if isinstance(gid, str) and gid.startswith("gid://shopify/"))
+    return next(known, None)
 
 
 def _is_jsonl(text: bytes) -> bool:
@@ -93,8 +105,19 @@ def _is_jsonl(text: bytes) -> bool:
     return True
 
 
-def _is_empty(text: bytes) -> bool:
-    return text in {b"{}", b"[]", b"null"} or b'"data":null' in text.replace(b" ", b"")
+def _is_empty(kind: Kind[T], text: bytes) -> bool:
+    """Whether the body is an answer without records, rather than one about something else."""
+    if text in {b"{}", b"[]", b"null"}:
+        return True
+    try:
+        fields = _objects.decode(text)
+    except msgspec.MsgspecError:
+        return False
+    if "errors" in fields and "data" not in fields:
+        return False
+    inner = bytes(fields["data"]) if "data" in fields else text
+    named = {} if inner == b"null" else _objects.decode(inner)
+    return inner == b"null" or any(bytes(named.get(name, b"?")) in {b"[]", b"null"} for name in kind.plural)
 
 
 def _parts(kind: Kind[T], raw: bytes, depth: int = 0) -> Iterator[Part]:
@@ -114,7 +137,7 @@ def _parts(kind: Kind[T], raw: bytes, depth: int = 0) -> Iterator[Part]:
         return
     fields = _objects.decode(raw)
     keys = set(fields)
-    if "id" in keys:
+    if "id" in keys or kind.rest_key in keys:
         yield Part("one", raw, is_rest(keys))
     elif keys & {"nodes", "edges"}:
         yield Part("connection", raw)
@@ -135,6 +158,21 @@ def _named(kind: Kind[T], name: str, value: bytes, depth: int, *, sure: bool) ->
         yield Part("connection", value)
     else:
         yield from _parts(kind, value, depth + 1)
+
+
+def _below(kind: Kind[T], raw: bytes, depth: int = 0) -> Iterator[Part]:
+    """Lists of records inside other objects, such as the orders of a customer or the stock of a location."""
+    for name, value in _objects.decode(raw).items():
+        inner = bytes(value).strip()
+        if name in kind.plural and inner[:1] in {b"[", b"{"} and inner != b"[]":
+            if "id" not in keys_of(inner):
+                yield from _parts(kind, inner)
+        elif depth < _DEEPEST and inner[:1] == b"{":
+            yield from _below(kind, inner, depth + 1)
+        elif depth < _DEEPEST and inner[:1] == b"[":
+            for entry in _raws.decode(inner):
+                if bytes(entry)[:1] == b"{":
+                    yield from _below(kind, bytes(entry), depth + 1)
 
 
 def keys_of(raw: bytes) -> set[str]:

@@ -11,7 +11,14 @@ from connectors.canonical import Normalized
 from connectors.shopify.decode import Book
 from connectors.shopify.decode import normalize as _normalize
 from connectors.shopify.find import Kind, find
-from connectors.shopify.normalize_carts import CHECKOUTS, ORDER_RETURNS, RETURNS, CartBook, ReturnBook
+from connectors.shopify.normalize_carts import (
+    CHECKOUTS,
+    ORDER_RETURNS,
+    REFUNDS,
+    RETURNS,
+    CartBook,
+    ReturnBook,
+)
 from connectors.shopify.normalize_catalog import ITEMS, LEVELS, PRODUCTS, VARIANTS, InventoryBook, ProductBook
 from connectors.shopify.normalize_orders import KIND, OrderBook
 
@@ -19,9 +26,9 @@ from connectors.shopify.normalize_orders import KIND, OrderBook
 _KINDS: dict[str, tuple[tuple[Kind[Any], ...], Callable[[Context], Book[Any]]]] = {
     "orders": ((KIND,), OrderBook),
     "products": ((PRODUCTS, VARIANTS), ProductBook),
-    "inventory": ((ITEMS, LEVELS), InventoryBook),
+    "inventory": ((ITEMS, LEVELS, PRODUCTS, VARIANTS), InventoryBook),
     "carts": ((CHECKOUTS,), CartBook),
-    "returns": ((RETURNS, ORDER_RETURNS), ReturnBook),
+    "returns": ((RETURNS, ORDER_RETURNS, REFUNDS), ReturnBook),
 }
 RESOURCES = tuple(_KINDS)
 
@@ -39,12 +46,13 @@ def _kind_of(kinds: tuple[Kind[Any], ...], body: bytes) -> Kind[Any]:
     """The first kind of which the body holds a record; the first of all when there is none."""
     if len(kinds) == 1:
         return kinds[0]
-    return next((kind for kind in kinds if _holds(kind, body)), kinds[0])
+    found = (kind for deep in (False, True) for kind in kinds if _holds(kind, body, deep=deep))
+    return next(found, kinds[0])
 
 
-def _holds(kind: Kind[Any], body: bytes) -> bool:
+def _holds(kind: Kind[Any], body: bytes, *, deep: bool) -> bool:
     try:
-        return bool(find(kind, body))
+        return bool(find(kind, body, deep=deep))
     except ValueError:
         return False
 

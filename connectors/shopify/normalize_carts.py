@@ -7,7 +7,8 @@ from connectors.base import Context
 from connectors.shopify import rest
 from connectors.shopify.find import Kind, gid_number, ref_number
 from connectors.shopify.money import amount, currency
-from connectors.shopify.shapes import CartLine, Checkout, Connection, Id, OrderReturns, Return
+from connectors.shopify.normalize_orders import money_back, refunds_of
+from connectors.shopify.shapes import CartLine, Checkout, Connection, Id, OrderReturns, Refund, Return
 from connectors.shopify.sheets import BadValueError, Sheet
 
 _RETURN_STATUS = frozenset("CANCELED CLOSED DECLINED OPEN REQUESTED".split())
@@ -43,11 +44,11 @@ class CartBook:
                 amount(checkout.total_price_set),
             )
         )
-        for line in checkout.line_items.items() if checkout.line_items else ():
+        for position, line in enumerate(checkout.line_items.items() if checkout.line_items else (), 1):
             self._items.rows.append(
                 (
                     key,
-                    gid_number(line.id),
+                    gid_number(position if line.id is None else line.id),
                     _text(line.sku),
                     ref_number(line.variant),
                     _text(line.title),
@@ -60,7 +61,9 @@ class CartBook:
 class ReturnBook:
     """Frame returns of one page: one row a returned line, or one a return that does not say its lines.
 
-    Money is not a return's but a refund's: `amount` is the worth of the refunded lines, where it is said.
+    Money is not a return's but a refund's: `amount` is the worth of the refunded lines, where it is said. Of an
+    order that says its refunds only, and of a refund that came alone, each refunded line is a row; its `reason` is
+    what became of the goods (return, cancel, no_restock), for Shopify keeps no other.
     """
 
     def __init__(self, context: Context) -> None:
@@ -73,8 +76,13 @@ class ReturnBook:
     def frames(self) -> dict[str, pl.DataFrame]:
         return {"returns": self._returns.frame()}
 
-    def add(self, record: OrderReturns | Return) -> None:
-        """The returns of an order, or one return that names its order."""
+    def add(self, record: OrderReturns | Return | Refund) -> None:
+        """The returns of an order, or one return or refund that names its order."""
+        if isinstance(record, Refund):
+            if record.order is None or record.order.id is None:
+                raise BadValueError("order", "a refund that does not say of which order")
+            self._add_refund(OrderReturns(record.order.id), record)
+            return
         if isinstance(record, Return):
             if record.order is None or record.order.id is None:
                 raise BadValueError("order", "a return that does not say of which order")
@@ -82,6 +90,44 @@ class ReturnBook:
             return
         for entry in record.returns.items() if record.returns else ():
             self._add(record, entry)
+        for refund in refunds_of(record) if record.returns is None else ():
+            self._add_refund(record, refund)
+
+    def _add_refund(self, order: OrderReturns, refund: Refund) -> None:
+        whole, by_line = money_back(refund, order.taxes_included)
+        at = refund.processed_at or refund.created_at
+        lines = refund.refund_line_items.items() if refund.refund_line_items else []
+        rows: list[tuple[str, str | None, str | None, int | None, str | None, str | None]] = [
+            (
+                gid_number(position if line.id is None else line.id),
+                ref_number(line.line_item),
+                _text(line.line_item.sku) if line.line_item else None,
+                line.quantity,
+                f"{worth:f}",
+                _text(line.restock_type),
+            )
+            for position, (line, worth) in enumerate(zip(lines, by_line, strict=True), 1)
+        ]
+        if not rows:
+            rows.append(("0", None, None, None, f"{whole:f}", None))
+        for line_key, line_id, sku, quantity, worth, reason in rows:
+            self._returns.rows.append(
+                (
+                    gid_number(refund.id),
+                    line_key,
+                    gid_number(order.id),
+                    line_id,
+                    sku,
+                    quantity,
+                    quantity,
+                    worth,
+                    order.currency_code or currency(refund.total_refunded_set),
+                    reason,
+                    "refunded",
+                    at,
+                    order.updated_at or refund.updated_at or at,
+                )
+            )
 
     def _add(self, order: OrderReturns, entry: Return) -> None:
         if entry.status is not None and entry.status not in _RETURN_STATUS:
@@ -170,7 +216,22 @@ CHECKOUTS: Kind[Checkout] = Kind(
     rest_shape=rest.RestCheckout,
 )
 ORDER_RETURNS: Kind[OrderReturns] = Kind(
-    gid="Order", plural=("orders",), singular=("order",), shape=OrderReturns, attach=_attach_returns
+    gid="Order",
+    plural=("orders",),
+    singular=("order",),
+    shape=OrderReturns,
+    attach=_attach_returns,
+    from_rest=rest.order_returns,
+    rest_shape=rest.RestOrder,
+)
+REFUNDS: Kind[Refund] = Kind(
+    gid="Refund",
+    plural=("refunds",),
+    singular=("refund",),
+    shape=Refund,
+    attach=_no_children,
+    from_rest=rest.refund,
+    rest_shape=rest.RestRefund,
 )
 RETURNS: Kind[Return] = Kind(
     gid="Return", plural=("returns",), singular=("return",), shape=Return, attach=_no_children

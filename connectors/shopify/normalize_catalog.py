@@ -11,11 +11,13 @@ from connectors.shopify.shapes import (
     Connection,
     Id,
     InventoryItem,
+    InventoryItemCost,
     Level,
     Money,
     Product,
     ProductOf,
     Quantity,
+    Ref,
     Variant,
 )
 from connectors.shopify.sheets import BadValueError, Sheet
@@ -35,7 +37,7 @@ class ProductBook:
     def __init__(self, context: Context) -> None:
         self.notes: dict[str, None] = {}
         # A variant's price is in the shop's currency and does not say which that is.
-        self._currency = context.home.currency
+        self._currency = context.home.currency or None
         self._products = Sheet("products", context.home.name)
 
     def sheets(self) -> tuple[Sheet, ...]:
@@ -53,7 +55,13 @@ class ProductBook:
             self.notes[f"unknown value {product.status} in products.status"] = None
         if product.variants is not None and product.variants.is_partial:
             self.notes["products: a stored product holds only the first page of its variants"] = None
-        for variant in product.variants.items() if product.variants else ():
+        if product.variants is None:
+            self.notes["products: products came without their variants, which alone have SKU and price"] = (
+                None
+            )
+            self._add_variant(product, Variant(product.id))
+            return
+        for variant in product.variants.items():
             self._add_variant(product, variant)
 
     def _add_variant(self, product: ProductOf | None, variant: Variant) -> None:
@@ -68,15 +76,19 @@ class ProductBook:
                 _category(product),
                 _text(product.vendor) if product else None,
                 _text(variant.barcode),
-                _price(variant.price),
-                variant.price.currency_code
-                if isinstance(variant.price, Money) and variant.price.currency_code
-                else self._currency,
+                price := _price(variant.price),
+                self._currency_of(variant) if price is not None else None,
                 str(item.unit_cost.amount) if item and item.unit_cost else None,
                 product.status == "ACTIVE" if product and product.status else None,
                 _latest(variant.updated_at, product.updated_at if product else None),
             )
         )
+
+    def _currency_of(self, variant: Variant) -> str | None:
+        """A price has no currency of its own in most answers; a cost has, and it is the shop's."""
+        cost = variant.inventory_item.unit_cost if variant.inventory_item else None
+        stated = [money.currency_code for money in (variant.price, cost) if isinstance(money, Money)]
+        return next((code for code in stated if code), self._currency)
 
 
 class InventoryBook:
@@ -92,15 +104,43 @@ class InventoryBook:
     def frames(self) -> dict[str, pl.DataFrame]:
         return {"inventory": self._inventory.frame()}
 
-    def add(self, record: InventoryItem | Level) -> None:
-        """An item with its levels, or one level that names its item."""
+    def add(self, record: InventoryItem | Level | Product | Variant) -> None:
+        """An item with its levels, one level that names its item, or products whose variants tell their stock."""
+        if isinstance(record, Product):
+            for variant in record.variants.items() if record.variants else ():
+                self._add_variant(variant)
+            return
+        if isinstance(record, Variant):
+            self._add_variant(record)
+            return
         if isinstance(record, Level):
             if record.item is None:
                 raise BadValueError("item", "a stock level that does not say of what")
             self._add_level(record.item, record)
             return
-        for level in record.inventory_levels.items() if record.inventory_levels else ():
+        if record.inventory_levels is None:
+            self.notes["inventory: items came without their levels, which alone say quantities"] = None
+            return
+        for level in record.inventory_levels.items():
             self._add_level(record, level)
+
+    def _add_variant(self, variant: Variant) -> None:
+        told = variant.inventory_item or InventoryItemCost()
+        item = InventoryItem(
+            id=told.id or variant.id,
+            sku=_text(variant.sku) or told.sku,
+            tracked=told.tracked,
+            updated_at=variant.updated_at,
+            variant=Ref(variant.id),
+        )
+        levels = told.inventory_levels.items() if told.inventory_levels else []
+        if not levels and variant.inventory_quantity is not None:
+            self.notes["inventory: variants say their stock at all places together; its location is null"] = (
+                None
+            )
+            levels = [Level(id="", available=variant.inventory_quantity)]
+        for level in levels:
+            self._add_level(item, level)
 
     def _add_level(self, item: InventoryItem, level: Level) -> None:
         if item.tracked is False:
@@ -110,14 +150,16 @@ class InventoryBook:
         told = {quantity.name: quantity for quantity in level.quantities or ()}
         for name in told.keys() - _QUANTITIES:
             self.notes[f"unknown value {name} in inventory.quantities.name"] = None
-        external_id = ref_number(item.variant)
+        variant_id = ref_number(item.variant)
+        sku = _text(item.sku) or variant_id
         available = told["available"].quantity if "available" in told else level.available
         self._inventory.rows.append(
             (
-                # Stock needs a name to be kept under; a variant without SKU goes by its id everywhere.
-                _text(item.sku) or external_id,
-                external_id,
-                gid_number(level.location.id if level.location else level.id),
+                # Stock needs a name to be kept under; a variant without SKU goes by its id everywhere. REST levels
+                # say neither: then the inventory item's id is all that tells one from another.
+                sku,
+                variant_id or (None if sku else gid_number(item.id)),
+                gid_number(level.location.id if level.location else level.id) or None,
                 available,
                 _summed(told, _RESERVED),
                 _summed(told, ("incoming",)),
@@ -203,12 +245,14 @@ VARIANTS: Kind[Variant] = Kind(
 )
 ITEMS: Kind[InventoryItem] = Kind(
     gid="InventoryItem",
-    plural=("inventoryItems", "inventory_levels"),
-    singular=("inventoryItem", "inventory_level"),
+    plural=("inventoryItems", "inventory_levels", "inventory_items"),
+    singular=("inventoryItem", "inventory_level", "inventory_item"),
     shape=InventoryItem,
     attach=_attach_levels,
     from_rest=rest.inventory_level,
     rest_shape=rest.RestLevel,
+    rest_key="inventory_item_id",
+    rest_gid="InventoryLevel",
 )
 LEVELS: Kind[Level] = Kind(
     gid="InventoryLevel",

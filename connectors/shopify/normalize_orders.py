@@ -16,7 +16,7 @@ Amounts are the shop's currency (`shopMoney`): the buyer's own is for display. W
 
 `status`, from the instants first, because Shopify has no single field for it:
   cancelled   cancelledAt is set
-  completed   closedAt is set (archived), or everything is fulfilled and the payment is in: nothing is left to
+  completed   closedAt or closed is set (archived), or everything is fulfilled and the payment is in: nothing is left to
               do, and a shop that never archives would otherwise have open orders only
   pending     the payment is PENDING or EXPIRED: the buyer has promised, no money is secured
   open        the rest; AUTHORIZED is secured money, and VOIDED alone does not cancel an order
@@ -33,7 +33,16 @@ from connectors.exports.countries import country_code
 from connectors.shopify import rest
 from connectors.shopify.find import Kind, gid_number, kind_of, ref_number
 from connectors.shopify.money import amount, currency, number, total
-from connectors.shopify.shapes import Address, Connection, LineItem, Order, Refund, RefundLineItem
+from connectors.shopify.shapes import (
+    Address,
+    Connection,
+    LineItem,
+    Order,
+    OrderReturns,
+    Refund,
+    RefundLineItem,
+    ShippingLine,
+)
 from connectors.shopify.sheets import BadValueError, Sheet
 
 _FINANCIAL = frozenset(
@@ -97,7 +106,7 @@ class OrderBook:
                 status_of(order),
                 order.display_fulfillment_status,
                 "merchant",
-                order.currency_code or currency(order.total_price_set),
+                _currency(order),
                 subtotal,
                 _discount(order),
                 _shipping(order),
@@ -118,12 +127,14 @@ class OrderBook:
             return amount(None, order.total_line_items_price)
         gross: list[str | None] = []
         included = bool(order.taxes_included)
+        by_line = _tells_refunded_lines(order)
         for position, line in enumerate(order.line_items.items(), 1):
             quantity = _quantity(line)
             unit, whole = _prices(line)
             gross.append(whole)
             line_id = gid_number(position if line.id is None else line.id)
             units, money, net = given_back.get(line_id, (0, Decimal(0), Decimal(0)))
+            told = by_line or line_id in given_back
             self._items.rows.append(
                 (
                     key,
@@ -133,12 +144,12 @@ class OrderBook:
                     _title(line),
                     quantity,
                     _cancelled(line, order, units),
-                    units,
+                    units if told else None,
                     unit,
                     _line_discount(line, whole),
                     _line_tax(line),
-                    f"{money:f}",
-                    f"{net:f}",
+                    f"{money:f}" if told else None,
+                    f"{net:f}" if told else None,
                     included,
                     bool(line.is_gift_card),
                     whole,
@@ -147,7 +158,7 @@ class OrderBook:
         if order.line_items.is_partial:
             self.notes["orders: a stored order holds only the first page of its lines"] = None
             return None
-        return total(gross, "lineItems.originalTotalSet")
+        return None if None in gross else total(gross, "lineItems.originalTotalSet")
 
     def _add_refunds(self, key: str, order: Order) -> _Refunded:
         """Appends dated refunds; what came back a line over all of them."""
@@ -173,7 +184,7 @@ class OrderBook:
                         units,
                         f"{money:f}",
                         f"{net:f}",
-                        order.currency_code or currency(refund.total_refunded_set),
+                        _currency(order) or currency(refund.total_refunded_set),
                         at,
                         refund.updated_at or order.updated_at or at,
                     )
@@ -193,7 +204,7 @@ def status_of(order: Order) -> str:
     """pending, open, completed or cancelled; the rule is at the top of this module."""
     if order.cancelled_at:
         return "cancelled"
-    if order.closed_at:
+    if order.closed_at or order.closed:
         return "completed"
     paid = order.display_financial_status
     if order.display_fulfillment_status in _NOTHING_TO_SHIP and paid in _MONEY_IN:
@@ -201,11 +212,34 @@ def status_of(order: Order) -> str:
     return "pending" if paid in {"PENDING", "EXPIRED"} else "open"
 
 
-def refunds_of(order: Order) -> list[Refund]:
+def refunds_of(order: Order | OrderReturns) -> list[Refund]:
     """An order's refunds: a plain list in the API, a connection in some stored payloads."""
     if order.refunds is None:
         return []
     return order.refunds.items() if isinstance(order.refunds, Connection) else order.refunds
+
+
+def money_back(refund: Refund, tax_included: bool | None) -> tuple[Decimal, list[Decimal]]:
+    """What a refund gave back, tax included: in all, and for each of its lines in their order.
+
+    Where nobody says whether prices include tax, the refund's own total tells.
+    """
+    lines = refund.refund_line_items.items() if refund.refund_line_items else []
+    parts = [_refunded_amounts(line) for line in lines]
+    goods, tax = sum((part[0] for part in parts), Decimal(0)), sum((part[1] for part in parts), Decimal(0))
+    stated = amount(refund.total_refunded_set)
+    if tax_included is None:
+        tax_included = bool(tax) and stated is not None and number(stated, "totalRefundedSet") == goods
+    by_line = [part[0] + (Decimal(0) if tax_included else part[1]) for part in parts]
+    return _refund_total(refund, _refund_lines(refund, tax_included)), by_line
+
+
+def _tells_refunded_lines(order: Order) -> bool:
+    """Whether the order says of each line what was refunded of it; else that is not known, rather than zero."""
+    return order.refunds is not None and all(
+        refund.refund_line_items is not None and not refund.refund_line_items.is_partial
+        for refund in refunds_of(order)
+    )
 
 
 def _refund_lines(refund: Refund, tax_included: bool) -> _Refunded:
@@ -217,13 +251,18 @@ def _refund_lines(refund: Refund, tax_included: bool) -> _Refunded:
         line_id = ref_number(item.line_item)
         if line_id is None:
             continue
-        subtotal = number(amount(item.subtotal_set, item.subtotal), "refundLineItems.subtotalSet")
-        tax = number(amount(item.total_tax_set, item.total_tax), "refundLineItems.totalTaxSet")
+        subtotal, tax = _refunded_amounts(item)
         # The subtotal is the lines' price after discounts, so it has the tax in it where prices do.
         money, net = (subtotal, subtotal - tax) if tax_included else (subtotal + tax, subtotal)
         units, so_far, so_far_net = lines.get(line_id, (0, Decimal(0), Decimal(0)))
         lines[line_id] = (units + item.quantity, so_far + money, so_far_net + net)
     return lines
+
+
+def _refunded_amounts(item: RefundLineItem) -> tuple[Decimal, Decimal]:
+    """A refunded line's price after discounts, and its tax."""
+    subtotal = number(amount(item.subtotal_set, item.subtotal), "refundLineItems.subtotalSet")
+    return subtotal, number(amount(item.total_tax_set, item.total_tax), "refundLineItems.totalTaxSet")
 
 
 def _refund_total(refund: Refund, lines: _Refunded) -> Decimal:
@@ -250,13 +289,26 @@ def _refunded(order: Order) -> str | None:
     return f"{sum((_refund_total(r, _refund_lines(r, included)) for r in refunds_of(order)), Decimal(0)):f}"
 
 
+def _currency(order: Order) -> str | None:
+    """The shop's currency: as stated, else that of the first amount there is."""
+    if order.currency_code:
+        return order.currency_code
+    bags = [
+        order.total_price_set,
+        order.current_total_price_set,
+        order.total_tax_set,
+        order.total_refunded_set,
+        *(line.original_unit_price_set for line in (order.line_items.items() if order.line_items else ())),
+    ]
+    return next((code for bag in bags if (code := currency(bag))), None)
+
+
 def _discount(order: Order) -> str | None:
     stated = amount(order.total_discounts_set, order.total_discounts)
     if stated is not None or order.line_items is None or order.line_items.is_partial:
         return stated
-    return total(
-        (_line_discount(line, _prices(line)[1]) for line in order.line_items.items()), "discountAllocations"
-    )
+    of_lines = [_line_discount(line, _prices(line)[1]) for line in order.line_items.items()]
+    return None if None in of_lines else total(of_lines, "discountAllocations")
 
 
 def _shipping(order: Order) -> str | None:
@@ -279,14 +331,17 @@ def _prices(line: LineItem) -> tuple[str | None, str | None]:
 
 
 def _line_discount(line: LineItem, whole: str | None) -> str | None:
-    allocated = [amount(each.allocated_amount_set) for each in line.discount_allocations or ()]
+    allocated = [
+        amount(each.allocated_amount_set, each.allocated_amount.amount if each.allocated_amount else None)
+        for each in line.discount_allocations or ()
+    ]
     if any(text is not None for text in allocated):
         return total(allocated, "discountAllocations")
     stated = amount(line.total_discount_set)
     after = amount(line.discounted_total_set, line.discounted_total)
     if stated is None and after is not None and whole is not None and line.discount_allocations is None:
         return f"{number(whole, 'originalTotalSet') - number(after, 'discountedTotalSet'):f}"
-    return stated or "0"
+    return "0" if stated is None and line.discount_allocations is not None else stated
 
 
 def _line_tax(line: LineItem) -> str | None:
@@ -362,18 +417,23 @@ def attach(order: Order, children: list[bytes]) -> None:
     lines: list[bytes] = []
     refunds: list[bytes] = []
     refunded: list[bytes] = []
+    shipping: list[bytes] = []
     for child in children:
         match kind_of(child):
             case "LineItem":
                 lines.append(child)
             case "Refund":
                 refunds.append(child)
+            case "ShippingLine":
+                shipping.append(child)
             case "RefundLineItem" | "" if b'"__parentId":"gid://shopify/Refund/' in child.replace(
                 b": ", b":"
             ):
                 refunded.append(child)
     if lines or order.line_items is None:
         order.line_items = Connection(nodes=_lines_decoder.decode(b"[" + b",".join(lines) + b"]"))
+    if shipping:
+        order.shipping_lines = Connection(nodes=_shipping_decoder.decode(b"[" + b",".join(shipping) + b"]"))
     if refunds:
         order.refunds = _refunds_decoder.decode(b"[" + b",".join(refunds) + b"]")
     for part in _refunded_decoder.decode(b"[" + b",".join(refunded) + b"]"):
@@ -385,6 +445,7 @@ def attach(order: Order, children: list[bytes]) -> None:
 
 
 _lines_decoder = msgspec.json.Decoder(list[LineItem])
+_shipping_decoder = msgspec.json.Decoder(list[ShippingLine])
 _refunds_decoder = msgspec.json.Decoder(list[Refund])
 _refunded_decoder = msgspec.json.Decoder(list[RefundLineItem])
 

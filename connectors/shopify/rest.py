@@ -27,6 +27,7 @@ from connectors.shopify.shapes import (
     MoneyBag,
     Order,
     OrderAdjustment,
+    OrderReturns,
     Product,
     Quantity,
     Ref,
@@ -36,6 +37,7 @@ from connectors.shopify.shapes import (
     TaxLine,
     Variant,
 )
+from connectors.shopify.sheets import BadValueError
 
 T = TypeVar("T")
 
@@ -56,6 +58,7 @@ class RestSet(RestShape):
 
 class RestRef(RestShape):
     id: Id | None = None
+    sku: Id | None = None  # of a line
 
 
 class RestAddress(RestShape):
@@ -76,8 +79,8 @@ class RestTax(RestShape):
 
 
 class RestLine(RestShape):
-    id: Id | None
     quantity: int
+    id: Id | None = None
     current_quantity: int | None = None
     sku: Id | None = None
     title: Id | None = None
@@ -96,6 +99,8 @@ class RestLine(RestShape):
 
 
 class RestRefundLine(RestShape):
+    id: Id | None = None
+    restock_type: str | None = None
     line_item_id: Id | None = None
     line_item: RestRef | None = None
     quantity: int = 0
@@ -122,6 +127,7 @@ class RestTransaction(RestShape):
 
 class RestRefund(RestShape):
     id: Id
+    order_id: Id | None = None
     created_at: str | None = None
     processed_at: str | None = None
     refund_line_items: list[RestRefundLine] | None = None
@@ -174,6 +180,7 @@ class RestVariant(RestShape):
     price: Amount | None = None
     updated_at: str | None = None
     inventory_item_id: Id | None = None
+    inventory_quantity: int | None = None
 
 
 class RestProduct(RestShape):
@@ -188,8 +195,12 @@ class RestProduct(RestShape):
 
 
 class RestLevel(RestShape):
-    inventory_item_id: Id
-    location_id: Id
+    """A stock level, or an inventory item, which says no quantity."""
+
+    id: Id | None = None
+    inventory_item_id: Id | None = None
+    location_id: Id | None = None
+    tracked: bool | None = None
     available: int | None = None
     updated_at: str | None = None
     sku: Id | None = None  # not Shopify's: some apps store it beside
@@ -245,6 +256,25 @@ def order(raw: RestOrder) -> Order:
     )
 
 
+def order_returns(raw: RestOrder) -> OrderReturns:
+    """What came back of a REST order: its refunds, for the REST API has no returns."""
+    return OrderReturns(
+        id=raw.id,
+        updated_at=raw.updated_at,
+        currency_code=raw.currency,
+        refunds=[_refund(refund, raw.currency) for refund in raw.refunds or ()],
+        taxes_included=raw.taxes_included,
+    )
+
+
+def refund(raw: RestRefund) -> Refund:
+    """The GraphQL shape of a refund that came alone, as the webhook refunds/create brings it."""
+    paid_in = [entry.currency for entry in raw.transactions or () if entry.currency]
+    told = _refund(raw, paid_in[0] if paid_in else None)
+    told.order = None if raw.order_id is None else Ref(raw.order_id)
+    return told
+
+
 def product(raw: RestProduct) -> Product:
     """The GraphQL shape of a REST product."""
     return Product(
@@ -268,12 +298,21 @@ def variant(raw: RestVariant) -> Variant:
         barcode=raw.barcode,
         price=raw.price,
         updated_at=raw.updated_at,
+        inventory_quantity=raw.inventory_quantity,
         inventory_item=InventoryItemCost(id=raw.inventory_item_id) if raw.inventory_item_id else None,
     )
 
 
 def inventory_level(raw: RestLevel) -> InventoryItem:
-    """The GraphQL shape of a REST inventory level: an item with one level. REST does not say its SKU."""
+    """The GraphQL shape of a REST inventory level: an item with one level. REST does not say its SKU.
+
+    Raises BadValueError when it names no item.
+    """
+    item_id = raw.id if raw.inventory_item_id is None else raw.inventory_item_id
+    if item_id is None:
+        raise BadValueError("inventory_item_id", "a stock level that does not say of what")
+    if raw.location_id is None:
+        return InventoryItem(id=item_id, sku=raw.sku, tracked=raw.tracked)
     quantities = [] if raw.available is None else [Quantity("available", raw.available, raw.updated_at)]
     level = Level(
         id=raw.location_id,
@@ -281,14 +320,14 @@ def inventory_level(raw: RestLevel) -> InventoryItem:
         location=Location(raw.location_id),
         quantities=quantities,
     )
-    return InventoryItem(id=raw.inventory_item_id, sku=raw.sku, inventory_levels=Connection(nodes=[level]))
+    return InventoryItem(id=item_id, sku=raw.sku, inventory_levels=Connection(nodes=[level]))
 
 
 def checkout(raw: RestCheckout) -> Checkout:
     """The GraphQL shape of a REST abandoned checkout."""
     lines = [
         CartLine(
-            id=line.id if line.id is not None else f"{number_of}",
+            id=line.id,
             quantity=line.quantity,
             sku=line.sku,
             title=line.title,
@@ -296,7 +335,7 @@ def checkout(raw: RestCheckout) -> Checkout:
             discounted_total_price_set=_bag(None, line.line_price, raw.currency),
             original_total_price_set=_bag(None, _times(line.price, line.quantity), raw.currency),
         )
-        for number_of, line in enumerate(raw.line_items or ())
+        for line in raw.line_items or ()
     ]
     return Checkout(
         id=raw.id,
@@ -337,7 +376,14 @@ def _refund(raw: RestRefund, code: str | None) -> Refund:
     lines = [
         RefundLineItem(
             quantity=line.quantity,
-            line_item=_ref(line.line_item) if line.line_item_id is None else Ref(line.line_item_id),
+            id=line.id,
+            restock_type=line.restock_type,
+            line_item=Ref(
+                line.line_item_id
+                if line.line_item_id is not None
+                else (line.line_item.id if line.line_item else None),
+                line.line_item.sku if line.line_item else None,
+            ),
             subtotal_set=_bag(line.subtotal_set, line.subtotal, code),
             total_tax_set=_bag(line.total_tax_set, line.total_tax, code),
         )

@@ -62,6 +62,7 @@ class Ref(Shape):
     """An object beside; stored queries may have asked for other fields of it than its id."""
 
     id: Id | None = None
+    sku: Id | None = None  # of a line
 
 
 class Address(Shape):
@@ -74,6 +75,7 @@ class Address(Shape):
 
 class Allocation(Shape):
     allocated_amount_set: MoneyBag | None = None
+    allocated_amount: Money | None = None  # deprecated
 
 
 class TaxLine(Shape):
@@ -108,6 +110,8 @@ class LineItem(Shape):
 
 class RefundLineItem(Shape):
     quantity: int
+    id: Id | None = None
+    restock_type: str | None = None
     line_item: Ref | None = None
     subtotal_set: MoneyBag | None = None
     total_tax_set: MoneyBag | None = None
@@ -132,6 +136,7 @@ class Refund(Shape):
     total_refunded_set: MoneyBag | None = None
     refund_line_items: Connection[RefundLineItem] | None = None
     order_adjustments: Connection[OrderAdjustment] | None = None
+    order: Ref | None = None
     parent_id: str | None = msgspec.field(name="__parentId", default=None)
 
 
@@ -148,6 +153,7 @@ class Order(Shape):
     updated_at: str | None = None
     cancelled_at: str | None = None
     closed_at: str | None = None
+    closed: bool | None = None
     test: bool | None = None
     currency_code: str | None = None
     taxes_included: bool | None = None
@@ -161,6 +167,7 @@ class Order(Shape):
     total_tax_set: MoneyBag | None = None
     total_discounts_set: MoneyBag | None = None
     total_price_set: MoneyBag | None = None
+    current_total_price_set: MoneyBag | None = None  # read for its currency only
     total_refunded_set: MoneyBag | None = None
     # the price of all lines before discounts; only the REST shape states it
     total_line_items_price: Amount | None = None
@@ -186,6 +193,8 @@ class InventoryItemCost(Shape):
     id: Id | None = None
     sku: Id | None = None
     unit_cost: Money | None = None
+    tracked: bool | None = None
+    inventory_levels: "Connection[Level] | None" = None
 
 
 class ProductOf(Shape):
@@ -208,6 +217,7 @@ class Variant(Shape):
     price: Amount | Money | None = None
     updated_at: str | None = None
     inventory_item: InventoryItemCost | None = None
+    inventory_quantity: int | None = None  # at all places together
     product: ProductOf | None = None
     parent_id: str | None = msgspec.field(name="__parentId", default=None)
 
@@ -250,8 +260,8 @@ class InventoryItem(Shape):
 
 
 class CartLine(Shape):
-    id: Id
     quantity: int
+    id: Id | None = None  # a line without one goes by its position
     sku: Id | None = None
     title: Id | None = None
     variant: Ref | None = None
@@ -307,3 +317,6 @@ class OrderReturns(Shape):
     updated_at: str | None = None
     currency_code: str | None = None
     returns: Connection[Return] | None = None
+    # where returns were not asked for, or could not be: the REST API has refunds only
+    refunds: list[Refund] | Connection[Refund] | None = None
+    taxes_included: bool | None = None

@@ -4,6 +4,7 @@ Recognised by shape: GraphQL answers, connections, lists and single objects, bul
 Admin API's pages and webhook bodies, one record a line, and the CSV exports of the admin.
 """
 
+import re
 from datetime import datetime
 
 from connectors.base import Account, Channel, Context, Page
@@ -11,6 +12,8 @@ from connectors.canonical import Normalized, merge_normalized
 from connectors.errors import ConfigurationError, ConnectorError
 from connectors.exports import shopify_orders as export
 from connectors.shopify.normalize import RESOURCES, payload
+
+_DRAFTS = re.compile(rb'"draft_?[oO]rders?"\s*:|"gid://shopify/DraftOrder/')
 
 
 def stored_context(fetched_at: datetime) -> Context:
@@ -30,7 +33,11 @@ def normalize_stored(resource: str, bodies: list[tuple[str, bytes]], context: Co
     for name, body in bodies:
         try:
             parts.append(_normalized(resource, body, context))
-        except (ValueError, ConnectorError) as error:
+        except ValueError as error:
+            if resource != "orders" or not _DRAFTS.search(body):
+                raise ConfigurationError(f"{name}: {error}") from error
+            parts.append(Normalized(notes=("draft orders are no sales before they are completed: left out",)))
+        except ConnectorError as error:
             raise ConfigurationError(f"{name}: {error}") from error
     return merge_normalized(parts)
 
