@@ -17,7 +17,7 @@ from flows import connections, report
 from flows.ingest import Ingested, ingest
 
 # Products first, so that an order's lines find their product; money that comes back last.
-ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts")
+ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts", "fees")
 
 
 def _name() -> str:
@@ -34,7 +34,7 @@ def sync(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> State[Any]:
-    """Read changes of `resources` ("orders", "inventory", "products", "returns", "carts" or "all") up to `until`.
+    """Read changes of `resources` ("orders", "inventory", …, "fees" or "all") up to `until`.
 
     `accounts` empty means all that are configured. Ends as Failed when any account failed; what the others
     brought is in the warehouse all the same.

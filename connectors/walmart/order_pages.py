@@ -166,6 +166,18 @@ def counted(
     yield Page(held, expected_records=announced)
 
 
+def announced(client: ChannelClient, call: Call) -> int:
+    """How many orders the source says a question has; 404 means none."""
+    where = f"{client.account.name} {call.operation}"
+    try:
+        meta = envelope(client.send(call), _Envelope, where).list.meta
+    except NotFoundError:
+        return 0
+    if meta is None or meta.totalCount is None:
+        raise ProtocolError(f"{where}: the answer does not say how many orders there are")
+    return meta.totalCount
+
+
 def _is_foreign(order: _Order, node_type: str) -> bool:
     told = order.shipNode.type if order.shipNode else None
     return told in NODE_TYPES and told != node_type

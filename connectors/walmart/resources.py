@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from connectors.base import Resource
-from connectors.walmart import normalize, order_pages, pages
+from connectors.walmart import normalize, order_pages, pages, settlements
 
 RESOURCES: dict[str, Resource] = {
     resource.name: resource
@@ -42,6 +42,14 @@ RESOURCES: dict[str, Resource] = {
             normalize=normalize.inventory,
             kind="snapshot",
             confirm_empty=True,
+        ),
+        Resource(
+            name="fees",
+            platform="walmart",
+            frames=("fees",),
+            pages=settlements.reports,
+            normalize=normalize.fees,
+            lookback=settlements.PERIOD + timedelta(days=2),  # reports are written again
         ),
     )
 }

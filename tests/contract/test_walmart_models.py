@@ -129,6 +129,13 @@ def test_returns(api):
     check(model("returns", "/v3/returns"), answer)
 
 
+def test_dates_of_reconciliation_reports(api):
+    path = "/v3/report/reconreport/availableReconFiles"
+    answer = ask(api, path, reportVersion="v1")
+    assert answer["availableApReportDates"]
+    check(model("reports", f"{path}?reportVersion=v1"), answer)
+
+
 def test_items(api):
     answer = ask(api, "/v3/items", nextCursor="*", limit="50")
     assert answer["ItemResponse"]
