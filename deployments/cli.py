@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.commands import data, files, journey, keeping, operations, privacy
+from deployments.commands import data, files, journey, keeping, money, operations, privacy, reconcile
 
 app = typer.Typer(
     name="wharf",
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (journey, operations, data, files, privacy, keeping):
+for module in (journey, operations, data, files, privacy, keeping, reconcile, money):
     module.register(app)
 
 

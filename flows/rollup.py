@@ -11,9 +11,10 @@ from prefect.states import Completed, Failed
 
 from flows import connections, report
 from flows.retry import DELAYS, RETRIES, is_transient
-from warehouse import checks, rollup
+from warehouse import breaker, checks, rollup
 from warehouse.batch import Published
 from warehouse.errors import PublishBusyError
+from warehouse.rates import Reporting
 
 
 @flow(name="roll-up", flow_run_name="roll-up")
@@ -47,6 +48,9 @@ def roll_up(since: date | None = None, until: date | None = None) -> State[Any]:
         return Failed(
             message="; ".join(f"{result.name}: {result.detail}" for result in broken), data=published
         )
+    if published.held:
+        report.page("roll-up-held", report.bullet_list(published.held), "Figures held back, and why")
+        return Completed(name="HeldBack", message="; ".join(published.held), data=published)
     return Completed(message=f"{published.days} days, {published.rows} rows", data=published)
 
 
@@ -63,7 +67,14 @@ def publish(since: date | None, until: date | None) -> Published:
     """Replace the months the changed days lie in; days are forgotten only once they can be seen."""
     client = connections.clickhouse()
     try:
-        published = rollup.publish(connections.postgres(), client, _days(since, until))
+        settings = connections.settings()
+        published = rollup.publish(
+            connections.postgres(),
+            client,
+            _days(since, until),
+            reporting=Reporting(settings.currency, settings.rate_days),
+            limits=breaker.Limits(settings.refused_rate, settings.refused_rows),
+        )
     finally:
         client.close()
     get_run_logger().info("%s days published, %s rows", published.days, published.rows)

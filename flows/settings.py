@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator
@@ -32,8 +32,16 @@ class WharfSettings(BaseSettings):
     encryption_keys: SecretStr | None = Field(default=None, validation_alias="WHARF_ENCRYPTION_KEYS")
     # The most Amazon's data protection policy allows is 30.
     raw_days: int = Field(default=30, ge=1, le=30, validation_alias="WHARF_RAW_DAYS")
+    log_format: Literal["text", "json"] = Field(default="text", validation_alias="WHARF_LOG_FORMAT")
     timezone: str = Field(default="UTC", validation_alias="WHARF_TIMEZONE")
     currency: str = Field(default="USD", validation_alias="WHARF_CURRENCY", pattern="^[A-Z]{3}$")
+    # Where exchange rates come from besides `wharf rates import`, and how old one may be on a day without
+    rates_file: Path | None = Field(default=None, validation_alias="WHARF_RATES_FILE")
+    rates_url: str | None = Field(default=None, validation_alias="WHARF_RATES_URL")
+    rate_days: int = Field(default=7, ge=0, le=31, validation_alias="WHARF_RATE_DAYS")
+    # A run that refused more than both holds its account's published figures back
+    refused_rate: float = Field(default=0.05, ge=0, le=1, validation_alias="WHARF_REFUSED_RATE")
+    refused_rows: int = Field(default=20, ge=0, validation_alias="WHARF_REFUSED_ROWS")
     lead_time_days: int = Field(default=14, ge=0, le=365, validation_alias="WHARF_LEAD_TIME_DAYS")
     review_days: int = Field(default=7, ge=1, le=90, validation_alias="WHARF_REVIEW_DAYS")
     service_level: float = Field(default=0.95, gt=0.5, lt=1, validation_alias="WHARF_SERVICE_LEVEL")
@@ -45,6 +53,7 @@ class WharfSettings(BaseSettings):
     clickhouse_port: int = Field(default=8123, ge=1, le=65535, validation_alias="WHARF_CLICKHOUSE_PORT")
     sandbox_port: int = Field(default=8040, ge=1, le=65535, validation_alias="WHARF_SANDBOX_PORT")
     inbox_port: int = Field(default=8025, ge=1, le=65535, validation_alias="WHARF_INBOX_PORT")
+    callbacks_port: int = Field(default=8026, ge=1, le=65535, validation_alias="WHARF_CALLBACKS_PORT")
 
     @field_validator("timezone")
     @classmethod

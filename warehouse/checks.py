@@ -7,7 +7,7 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine, text
 
-from warehouse import frames, sql
+from warehouse import frames, rates, sql
 from warehouse.frames import MONEY
 from warehouse.tables.rollup import DATABASE
 
@@ -117,7 +117,15 @@ def after_publish(engine: Engine, client: Client) -> list[CheckResult]:
         )
         detail = f"{off.height} days differ: {shown}" if off.height else f"{both.height} days agree"
         results.append(CheckResult(f"{table} equals PostgreSQL", "fail", off.is_empty(), detail))
-    return results
+    return [*results, rates_are_known(client)]
+
+
+def rates_are_known(client: Client) -> CheckResult:
+    """Every day with money in another currency than the reporting one has an exchange rate."""
+    days = rates.held_days(client)
+    spans = rates.spans(days)
+    detail = f"{len(days)} days held: {'; '.join(spans[:_SHOWN])}" if days else "every day"
+    return CheckResult("days have an exchange rate", "warn", not days, detail)
 
 
 def _published(client: Client, table: str) -> pl.DataFrame:

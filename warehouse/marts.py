@@ -50,6 +50,7 @@ def from_core(at: Publication, table: str, month: date, before_swap: Fence) -> i
     for part, value in FROM_CORE[table].items():
         query = query.replace(part, sql.read(value) if value.startswith("publish_") else value)
     query = query.replace("{day}", FROM_CORE[table].get("{day}", ""))
+    query = query.replace("{ordered_days}", sql.read("ordered_days").replace("{channels}", ""))
     query = query.replace(":first", f"'{month}'").replace(":after", f"'{next_month(month)}'")
     frame = _computed(at.engine, query, table)
     if at.held:

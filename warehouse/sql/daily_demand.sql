@@ -16,6 +16,7 @@ sold AS (
            CASE WHEN sum(e.units) > 0 THEN sum(e.net_amount) / sum(e.units) END AS net_price
     FROM core.sales_events e
     WHERE e.product_id IS NOT NULL AND e.kind <> 'replacement'
+      AND (CAST(%(products)s AS bigint[]) IS NULL OR e.product_id = ANY(CAST(%(products)s AS bigint[])))
     GROUP BY 1, 2, 3
 ),
 born AS (

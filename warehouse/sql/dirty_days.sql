@@ -2,8 +2,7 @@
 INSERT INTO ops.dirty_days (channel_id, day, version, marked_at)
 SELECT d.channel_id, d.day, nextval('ops.dirty_versions'), transaction_timestamp()
 FROM (
-    {days}
+    SELECT DISTINCT x.channel_id, x.day FROM ({days}) x WHERE x.day IS NOT NULL
 ) d
-WHERE d.day IS NOT NULL
 ORDER BY d.channel_id, d.day
 ON CONFLICT (channel_id, day) DO UPDATE SET version = EXCLUDED.version, marked_at = EXCLUDED.marked_at

@@ -10,6 +10,7 @@ WITH dated AS (
            END AS held_from
     FROM core.inventory_history h
     JOIN core.channels c ON c.id = h.channel_id
+    WHERE CAST(%(products)s AS bigint[]) IS NULL OR h.product_id = ANY(CAST(%(products)s AS bigint[]))
     WINDOW place AS (PARTITION BY h.product_id, h.channel_id, h.warehouse_location ORDER BY h.observed_at, h.id)
 ),
 spans AS (

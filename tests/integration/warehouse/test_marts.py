@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, order, refund
-from warehouse import rates, rollup
+from warehouse import rates, rates_file, rollup
 from warehouse.rates import Reporting
 
 D0 = T0.date()
@@ -140,7 +140,7 @@ def test_margin_is_what_is_left_and_an_unknown_cost_leaves_nothing(loader, clien
     )
     usd = Reporting("USD")
     rates.save(
-        loader.engine, rates.parse(f"date,currency,rate\n{D0},EUR,1.10\n".encode(), "USD"), usd, "test"
+        loader.engine, rates_file.parse(f"date,currency,rate\n{D0},EUR,1.10\n".encode(), "USD"), usd, "test"
     )
     rollup.publish(loader.engine, client, reporting=usd)
 
@@ -182,7 +182,7 @@ def test_amounts_in_one_currency_and_a_day_without_a_rate_is_held(engine, client
     )
     usd = Reporting("USD", stale_days=4)
     saved = rates.save(
-        engine, rates.parse(f"date,currency,rate\n{friday},EUR,1.12345\n".encode(), "USD"), usd, "f"
+        engine, rates_file.parse(f"date,currency,rate\n{friday},EUR,1.12345\n".encode(), "USD"), usd, "f"
     )
     assert saved.days_to_publish == 2  # friday and sunday; a fortnight later it is too old
     rollup.publish(engine, client, reporting=usd)
@@ -196,12 +196,12 @@ def test_amounts_in_one_currency_and_a_day_without_a_rate_is_held(engine, client
         (sunday, "EUR", friday, Decimal("37.4446")),
         (later, "EUR", None, None),
     ]
-    rates.save(engine, rates.parse(f"date,currency,rate\n{later},EUR,1.2\n".encode(), "USD"), usd, "f")
+    rates.save(engine, rates_file.parse(f"date,currency,rate\n{later},EUR,1.2\n".encode(), "USD"), usd, "f")
     assert rollup.publish(engine, client, reporting=usd).days == 1
     assert shown(client, rows)[-1] == (later, "EUR", later, Decimal("39.996"))
 
     rates.save(
-        engine, rates.parse(f"date,currency,rate\n{D0},USD,0.9\n".encode(), "EUR"), Reporting("EUR"), "f"
+        engine, rates_file.parse(f"date,currency,rate\n{D0},USD,0.9\n".encode(), "EUR"), Reporting("EUR"), "f"
     )
     rollup.publish(engine, client, reporting=Reporting("EUR"))
     assert shown(client, rows)[0] == (D0, "USD", D0, 9)

@@ -1,0 +1,9 @@
+-- Products that were ever sold, those that sold most in the last 90 days first.
+SELECT e.product_id, p.category, count(DISTINCT e.channel_id) AS series,
+       coalesce(sum(e.units) FILTER (WHERE e.order_date >= CAST(%(until)s AS date) - 90), 0)::bigint AS units
+FROM core.sales_events e
+JOIN core.products p ON p.id = e.product_id
+WHERE e.order_date < CAST(%(until)s AS date) AND e.kind <> 'replacement'
+GROUP BY 1, 2
+HAVING max(e.units) > 0
+ORDER BY 4 DESC, 1
