@@ -1,1 +1,5 @@
 """The only place that knows Prefect: order, retries and the clock."""
+
+from flows import logs
+
+logs.install()

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, event
 
 from connectors.base import Account
 from connectors.errors import ConfigurationError, ConnectorError
+from flows import logs
 from flows.sealing import Vault
 from flows.settings import WharfSettings
 
@@ -92,3 +93,4 @@ def forget() -> None:
         postgres().dispose()
     for cached in (settings, postgres, vault, accounts):
         cached.cache_clear()
+    logs.forget()

@@ -24,7 +24,7 @@ from connectors.canonical import Normalized
 from connectors.errors import ConfigurationError
 from connectors.exports.mapping import ColumnMapping
 from connectors.privacy import pseudonymize
-from flows import connections, report
+from flows import connections, logs, report
 from flows.ingest import Ingested
 from warehouse import channels, frames, leases, load, merge, owners, runs
 from warehouse.batch import Run
@@ -178,7 +178,7 @@ def read_and_merge(files: Sequence[Path], kind: str, seller: Account, mapping: P
                 )
                 _progress.get()("merging", 1, 1)
         except BaseException as error:
-            runs.finish(engine, run, "failed", message=f"{type(error).__name__}: {error}")
+            runs.finish(engine, run, "failed", message=logs.told(error))
             raise
         outcome: Literal["degraded", "done"] = "degraded" if merged.quarantined else "done"
         runs.finish(engine, run, outcome, message="; ".join(notes) or None)

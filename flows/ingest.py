@@ -17,7 +17,7 @@ from connectors import extract, registry
 from connectors.base import Account, Resource, Window
 from connectors.client import ChannelClient
 from connectors.errors import ConnectorError, DeferredError
-from flows import connections, stopping
+from flows import connections, logs, stopping
 from flows.retry import DELAYS, RETRIES, is_transient
 from warehouse import channels, leases, load, merge, owners, runs, watermarks
 from warehouse.batch import Run
@@ -105,7 +105,8 @@ def read_and_merge(
             flow_run_id=runtime.flow_run.id,
         )
         try:
-            result = _read_and_merge(account, resource, window, run, lease, advance=kind == "sync")
+            with logs.about(run=run.id, account=account.name, resource=resource.name, window=_shown(window)):
+                result = _read_and_merge(account, resource, window, run, lease, advance=kind == "sync")
         except DeferredError as deferred:
             runs.finish(engine, run, "deferred", message=str(deferred))
             return Ingested(
@@ -117,12 +118,17 @@ def read_and_merge(
                 message=str(deferred),
             )
         except BaseException as error:
-            runs.finish(engine, run, "failed", message=f"{type(error).__name__}: {error}")
+            runs.finish(engine, run, "failed", message=logs.told(error))
             raise
         runs.finish(
             engine, run, "degraded" if result.refused else "done", message="; ".join(result.notes) or None
         )
         return result
+
+
+def _shown(window: Window) -> str:
+    """An ISO 8601 interval; an open start is `..`."""
+    return f"{window.since.isoformat() if window.since else '..'}/{window.until.isoformat()}"
 
 
 def _window(account: Account, resource: Resource, until: datetime, since: datetime | None) -> Window:

@@ -24,7 +24,7 @@ from connectors.base import Account, Channel, Context, Window
 from connectors.canonical import KEYS, SCHEMAS, Normalized, conform
 from connectors.errors import ConnectorError
 from connectors.privacy import pseudonymize
-from flows import connections, report
+from flows import connections, logs, report
 from warehouse import channels, frames, leases, load, merge, owners, quarantine, runs
 
 _FIELDS = (
@@ -141,7 +141,7 @@ def replay_group(account: str, resource: str, records: Sequence[Refused]) -> lis
                     advance_watermark=False,
                 )
         except BaseException as error:
-            runs.finish(engine, run, "failed", message=f"{type(error).__name__}: {error}")
+            runs.finish(engine, run, "failed", message=logs.told(error))
             raise
         runs.finish(engine, run, "degraded" if merged.quarantined else "done")
     again = _refused_by(run.id) if merged.quarantined else {}

@@ -6,7 +6,7 @@ idempotency_key, fingerprint, way, recipient, severity, payload, not_before. `no
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from warehouse.errors import WarehouseError
 from warehouse.frames import INSTANT
 
 _CLAIM_SECONDS = 120
+_FOLLOWED_UP = timedelta(days=2)
 _FIELDS = "id, fingerprint, alert_type, severity, state, product_id, channel_id, title, message, action_url"
 
 _OPEN = """
@@ -165,11 +166,17 @@ def apply(
     return ids
 
 
+def queue_new(engine: Engine, messages: Iterable[Mapping[str, Any]], now: datetime) -> int:
+    """Queue messages; how many were not in the outbox already."""
+    with engine.begin() as connection:
+        return sum(queue(connection, message, now) for message in messages)
+
+
 def queue(
     connection: Connection, message: Mapping[str, Any], now: datetime, *, alert_id: int | None = None
-) -> None:
-    """Put one message into the outbox, unless it is there already."""
-    connection.execute(
+) -> bool:
+    """Put one message into the outbox, unless it is there already; whether it was new."""
+    queued = connection.execute(
         text(_QUEUE),
         {
             **{name: message.get(name) for name in _MESSAGE},
@@ -178,6 +185,7 @@ def queue(
             "now": now,
         },
     )
+    return queued.rowcount > 0
 
 
 def claim_due(engine: Engine, now: datetime, limit: int = 100) -> list[dict[str, Any]]:
@@ -280,17 +288,54 @@ def resolved(engine: Engine) -> set[str]:
         return set(rows)
 
 
-def accepted(engine: Engine, limit: int = 100) -> list[dict[str, Any]]:
-    """Messages a provider took and has not reported on, oldest first: to be followed up."""
+def accepted(engine: Engine, ways: Collection[str], now: datetime, limit: int = 100) -> list[dict[str, Any]]:
+    """Messages of these ways a provider took in the last two days and has not reported on, oldest first."""
     with engine.connect() as connection:
         rows = connection.execute(
             text(
                 "SELECT id, idempotency_key, way, recipient, provider_id, updated_at FROM ops.outbox"
-                " WHERE state = 'accepted' AND provider_id IS NOT NULL ORDER BY updated_at LIMIT :limit"
+                " WHERE state = 'accepted' AND provider_id IS NOT NULL AND way = ANY(:ways)"
+                " AND updated_at > :since ORDER BY updated_at LIMIT :limit"
             ),
-            {"limit": limit},
+            {"ways": list(ways), "since": now - _FOLLOWED_UP, "limit": limit},
         )
         return [dict(row) for row in rows.mappings()]
+
+
+def undelivered(engine: Engine, now: datetime) -> list[dict[str, Any]]:
+    """Messages that a provider took and then could not deliver, in the last day, that no other way took over."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT o.idempotency_key, o.fingerprint, o.way, o.recipient, o.severity, o.payload, o.last_error"
+                " FROM ops.outbox o WHERE o.state = 'undelivered' AND o.provider_id IS NOT NULL"
+                " AND o.updated_at > :since AND NOT EXISTS (SELECT FROM ops.outbox t"
+                " WHERE starts_with(t.idempotency_key, split_part(o.idempotency_key, ':', 1) || ':')"
+                " AND t.id > o.id) ORDER BY o.id LIMIT 500"
+            ),
+            {"since": now - timedelta(days=1)},
+        )
+        return [dict(row) for row in rows.mappings()]
+
+
+def waiting(engine: Engine, limit: int = 200) -> pl.DataFrame:
+    """Messages not sent yet, soonest first: until when they wait, and why the last attempt did not end it."""
+    return frames.query(
+        engine,
+        "SELECT way, severity, state, fingerprint, next_attempt_at, not_before, attempts, last_error FROM ops.outbox"
+        " WHERE state IN ('pending', 'sending') ORDER BY next_attempt_at, id LIMIT %(limit)s",
+        {
+            "way": pl.String,
+            "severity": pl.String,
+            "state": pl.String,
+            "fingerprint": pl.String,
+            "next_attempt_at": INSTANT,
+            "not_before": INSTANT,
+            "attempts": pl.Int64,
+            "last_error": pl.String,
+        },
+        limit=limit,
+    )
 
 
 def outbox(engine: Engine, limit: int = 200) -> pl.DataFrame:
@@ -333,6 +378,43 @@ def snooze(engine: Engine, alert_id: int, *, hours: float) -> datetime:
         " WHERE id = :id AND resolved_at IS NULL RETURNING snoozed_until",
         alert_id,
         seconds=timedelta(hours=hours).total_seconds(),
+    )
+
+
+def acknowledge_episode(engine: Engine, fingerprint: str) -> str | None:
+    """Acknowledge what is open under a fingerprint; its title, None when nothing is."""
+    with engine.begin() as connection:
+        found = connection.scalar(
+            text(
+                "UPDATE core.alerts SET state = 'acknowledged', acknowledged_at = clock_timestamp(), is_read = true,"
+                " updated_at = clock_timestamp() WHERE fingerprint = :key AND resolved_at IS NULL RETURNING title"
+            ),
+            {"key": fingerprint},
+        )
+    return None if found is None else str(found)
+
+
+def snooze_episode(engine: Engine, fingerprint: str, until: datetime) -> str | None:
+    """Quiet what is open under a fingerprint; its title, None when nothing is."""
+    with engine.begin() as connection:
+        found = connection.scalar(
+            text(
+                "UPDATE core.alerts SET state = 'snoozed', is_read = true, updated_at = clock_timestamp(),"
+                " snoozed_until = :until WHERE fingerprint = :key AND resolved_at IS NULL RETURNING title"
+            ),
+            {"key": fingerprint, "until": until},
+        )
+    return None if found is None else str(found)
+
+
+def wake(connection: Connection, fingerprints: Collection[str], now: datetime) -> None:
+    """Open again what was snoozed and is still so; in the transaction that queues the reminder."""
+    connection.execute(
+        text(
+            "UPDATE core.alerts SET state = 'open', snoozed_until = NULL, updated_at = :now"
+            " WHERE fingerprint = ANY(:keys) AND resolved_at IS NULL"
+        ),
+        {"keys": list(fingerprints), "now": now},
     )
 
 

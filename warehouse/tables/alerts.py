@@ -123,7 +123,9 @@ class ProviderEvent(Base):
         {"schema": "ops", "comment": "Events providers sent, to recognise repeats. Grain: event_id."},
     )
 
-    event_id: Mapped[Code] = mapped_column(primary_key=True, comment="The provider's id, or what makes it one.")
+    event_id: Mapped[Code] = mapped_column(
+        primary_key=True, comment="The provider's id, or what makes it one."
+    )
     way: Mapped[Code] = mapped_column(comment="email or sms.")
     provider_id: Mapped[Code | None] = mapped_column(comment="The provider's id of the message.")
     state: Mapped[Code] = mapped_column(comment="accepted, delivered or undelivered.")
@@ -140,7 +142,9 @@ class AlertThreshold(Base):
     )
 
     scope: Mapped[Code] = mapped_column(primary_key=True, comment="all, account, category or sku.")
-    name: Mapped[Code] = mapped_column(primary_key=True, comment="Which account, category or SKU; empty for all.")
+    name: Mapped[Code] = mapped_column(
+        primary_key=True, comment="Which account, category or SKU; empty for all."
+    )
     setting: Mapped[Code] = mapped_column(primary_key=True, comment="Such as stock.critical_days.")
     value: Mapped[Json] = mapped_column(comment="A number, true or false.")
     updated_at: Mapped[UtcDateTime] = mapped_column(comment="When it was set.")
