@@ -13,6 +13,8 @@ def environment(home: Path) -> dict[str, str]:
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "connectors,warehouse,models,alerts,flows",
         "DO_NOT_TRACK": "1",
+        # three missed and an automation shows the run as crashed (deployments/automations.py)
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         **RESULTS,
     }

@@ -65,3 +65,19 @@ def test_every_deployment_names_a_queue_that_there_is():
     for deployment in deployments:
         assert deployment["work_pool"]["name"] == POOL
         assert deployment["work_pool"]["work_queue_name"] in {queue.name for queue in QUEUES}
+
+
+def test_every_pod_is_locked_down():
+    folder = ROOT / "deployments" / "kubernetes"
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    assert {path.name for path in folder.glob("*.yaml")} == {"kustomization.yaml", *listed}
+    documents = [part for name in listed for part in yaml.safe_load_all((folder / name).read_text())]
+    pods = [d["spec"]["template"]["spec"] for d in documents if "template" in d.get("spec", {})]
+    assert len(pods) == 3
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert not pod["automountServiceAccountToken"]
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            assert container["securityContext"]["readOnlyRootFilesystem"], container["name"]
+            assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
