@@ -1,5 +1,9 @@
 """Stock of the generated merchant: who is too late buys nothing, deliveries come when suppliers send them.
 
+He is a careful one: he reorders early enough for his suppliers and keeps weeks of stock in reserve. A few goods he
+neglects, and they run out from time to time; of a few he once bought far too many; and on the eve of "today" a few
+that sell well are nearly gone, so that there is something to warn of.
+
 A *cell* is one product on one market (`market * products + product`). `simulate` walks through the days and
 decides which wanted lines can be sold; `Ledger` turns what happened into levels at any instant.
 """
@@ -12,11 +16,16 @@ from connectors.sandbox.catalogue import Catalogue, Floats
 from connectors.sandbox.orderbook import NEVER, Flags, Ints
 
 _FIRST_COVER_DAYS = 45
-_ORDER_COVER_DAYS = 35
-_SAFETY_DAYS = 7
+_ORDER_COVER_DAYS = 40
+_RESERVE_DAYS = 42
+_NEGLECTED = 0.06  # share of the products, all of them among those that sell well
+_NEGLECTED_RESERVE_DAYS = -4
+_OVERBOUGHT = 0.06
+_OVERBOUGHT_COVER_DAYS = 420
+_FEWEST = 4  # units of an order to a supplier
 _LATE_SHIPMENTS = 0.07
-# Days of cover left on the eve of "today" in a few well-selling cells, so that there is something to warn of.
-_TIGHT_COVER = (0.0, 1.5, 3.0, 4.5, 6.0, 9.0)
+# Days of cover left on the eve of "today" in a few well-selling cells.
+_TIGHT_COVER = (0.0, 1.5, 4.0, 9.0)
 _TIGHT_DELAY_DAYS = 7
 
 
@@ -60,7 +69,8 @@ def simulate(
     cells, days = mean_units.shape
     products = len(catalogue.skus)
     lead = np.tile(catalogue.lead_days, cells // products)
-    foresight = rng.uniform(0.75, 1.25, (cells,))
+    foresight = rng.uniform(0.8, 1.25, (cells,))
+    reserve, cover = (np.tile(habit, cells // products) for habit in _habits(rng, catalogue.popularity))
     launched = np.tile(catalogue.launched, cells // products)
     ended = np.tile(catalogue.ended, cells // products)
     listed = catalogue.listed.ravel()
@@ -102,16 +112,29 @@ def simulate(
         )
         ahead = mean_units[:, day : day + 30].mean(axis=1)
         plan = (0.4 * usual + 0.6 * ahead) * foresight
-        reviewed = (np.arange(cells) % 3 == day % 3) & listed & (launched <= day) & (day < ended - 25)
-        short = reviewed & (plan > 0) & (available + pipeline <= plan * (lead + _SAFETY_DAYS))
+        reviewed = (np.arange(cells) % 3 == day % 3) & listed & (launched <= day) & (day < ended - 60)
+        short = reviewed & (plan > 0) & (available + pipeline <= plan * (lead + reserve) + _FEWEST / 2)
         for cell in np.flatnonzero(short).tolist():
             late = int(rng.integers(8, 24)) if rng.random() < _LATE_SHIPMENTS else 0
             arrival = day + int(lead[cell]) + late
             if cell in tight and today - 1 <= arrival < today + _TIGHT_DELAY_DAYS:
                 arrival = today + _TIGHT_DELAY_DAYS
-            units = max(int(np.ceil(plan[cell] * _ORDER_COVER_DAYS / 6)) * 6, 6)
+            units = max(int(np.ceil(plan[cell] * cover[cell] / _FEWEST)), 1) * _FEWEST
             _buy(bought, arriving, pipeline, cell=cell, day=day, arrival=arrival, units=units)
     return Outcome(sold, in_stock, opening, bought)
+
+
+def _habits(rng: np.random.Generator, popularity: Floats) -> tuple[Ints, Ints]:
+    """Days of reserve, and days of cover in one order, by product: usual for most."""
+    products = len(popularity)
+    reserve = np.full(products, _RESERVE_DAYS)
+    cover = np.full(products, _ORDER_COVER_DAYS)
+    unusual = rng.permutation(products)
+    unusual = unusual[np.argsort(popularity[unusual] < np.median(popularity), kind="stable")]
+    neglected, overbought = (max(round(products * share), 1) for share in (_NEGLECTED, _OVERBOUGHT))
+    reserve[unusual[:neglected]] = _NEGLECTED_RESERVE_DAYS
+    cover[unusual[products - overbought :]] = _OVERBOUGHT_COVER_DAYS
+    return reserve, cover
 
 
 def _buy(

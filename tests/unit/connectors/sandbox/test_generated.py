@@ -272,6 +272,22 @@ def test_some_goods_are_about_to_run_out_today():
     assert sum(weeks > 2 for weeks in cover) >= 3
 
 
+def test_a_careful_merchant_has_weeks_of_most_goods_left():
+    """Few of the demo's messages would be read if there were one for every SKU."""
+    world = GeneratedWorld(7, today=TODAY, days=400)
+    short: set[str] = set()
+    for market in world.markets:
+        ahead = world.true_demand(market.channel).filter(pl.col("date").is_between(TODAY, TODAY + days(27)))
+        daily = {
+            sku: units / 28 for sku, units in ahead.group_by("sku").agg(pl.col("units").sum()).iter_rows()
+        }
+        left = Counter[str]()
+        for stock in world.stock(market.channel, NOON):
+            left[stock.sku] += stock.available
+        short |= {sku for sku, units in left.items() if daily.get(sku, 0) > 0.2 and units / daily[sku] < 14}
+    assert 4 <= len(short) <= 9
+
+
 def test_prices_move_and_promotions_are_cuts_that_sell():
     demand = small_world().true_demand("amazon-us").filter(pl.col("date") < TODAY)
 
