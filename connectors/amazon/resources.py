@@ -177,24 +177,31 @@ def product_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Every listing of every marketplace, each page with what the catalog knows of its ASINs."""
     read = _reading("searchListingsItems", _Asins)
     for marketplace in _marketplaces(client):
+        owners: dict[str, str] = {}
         for answer in _listings(client, marketplace, window.until, "summaries,offers"):
-            asins = sorted(_asins(read(answer).items))
+            listed = _asins(read(answer).items)
+            for asin, sku in listed.items():
+                owners.setdefault(asin, sku)
+            asins = sorted(listed)
             catalog = b"".join(_catalog(client, marketplace, asins[:20])) or b"null"
-            place = msgspec.json.encode(marketplace)
-            yield Page(
-                b'{"marketplaceId":' + place + b',"listings":' + answer.body + b',"catalog":' + catalog + b"}"
-            )
+            composed = {
+                "marketplaceId": marketplace,
+                "listings": msgspec.Raw(answer.body),
+                "catalog": msgspec.Raw(catalog),
+                "owners": {asin: owners[asin] for asin in asins},
+            }
+            yield Page(msgspec.json.encode(composed))
 
 
-def _asins(items: list[Any]) -> set[str]:
-    """ASINs of listings, whatever else is wrong with them."""
-    found = set()
-    for item in items:
+def _asins(items: list[Any]) -> dict[str, str]:
+    """ASINs of listings with the first SKU of each, whatever else is wrong with them."""
+    found: dict[str, str] = {}
+    for item in sorted((i for i in items if isinstance(i, dict)), key=lambda i: str(i.get("sku"))):
         summaries = item.get("summaries") if isinstance(item, dict) else None
         for summary in summaries if isinstance(summaries, list) else ():
             asin = summary.get("asin") if isinstance(summary, dict) else None
             if isinstance(asin, str) and asin:
-                found.add(asin)
+                found.setdefault(asin, str(item.get("sku")))
     return found
 
 

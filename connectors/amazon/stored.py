@@ -91,6 +91,7 @@ class _Found:
         self.orders: list[Any] = []
         self.v0_orders: list[Any] = []
         self.v0_items: dict[str, list[Any]] = {}
+        self.v0_beside: dict[str, dict[str, Any]] = {}  # address and buyer of an order, told apart from it
         self.summaries: dict[str | None, list[Any]] = {}
         self.listings: list[Any] = []
         self.catalog: list[Any] = []
@@ -144,6 +145,11 @@ class _Found:
             self.orders.append(record)
         elif "AmazonOrderId" in record and ("PurchaseDate" in record or "OrderStatus" in record):
             self.v0_orders.append(record)
+        elif "AmazonOrderId" in record and record.keys() & {"ShippingAddress", "BuyerEmail", "BuyerName"}:
+            about = {"BuyerInfo": {"BuyerEmail": record["BuyerEmail"]}} if record.get("BuyerEmail") else {}
+            if record.get("ShippingAddress"):
+                about["ShippingAddress"] = record["ShippingAddress"]
+            self.v0_beside.setdefault(str(record["AmazonOrderId"]), {}).update(about)
         elif "ShipmentItemAdjustmentList" in record:
             self.v0_events.append(record)
         elif _is_transaction(record):
@@ -198,7 +204,13 @@ class _Found:
     def _orders(self, context: Context) -> Normalized:
         parts = [orders_2026.order_frames(each(self.orders, orders_2026.Order, keyed("orderId")), context)]
         if self.v0_orders or self.v0_items:
-            placed: Decoded[orders_v0.Order] = each(self.v0_orders, orders_v0.Order, orders_v0.order_key)
+            told = [
+                {**record, **self.v0_beside.get(str(record.get("AmazonOrderId")), {})}
+                if isinstance(record, dict)
+                else record
+                for record in self.v0_orders
+            ]
+            placed: Decoded[orders_v0.Order] = each(told, orders_v0.Order, orders_v0.order_key)
             items = {
                 order_id: each(records, orders_v0.Item, orders_v0.item_key)
                 for order_id, records in self.v0_items.items()
@@ -226,7 +238,9 @@ def _as_returns(given_back: Normalized) -> Normalized:
         currency="currency",
         returned_at="refunded_at",
         source_updated_at="source_updated_at",
-        sku=pl.lit(None, dtype=pl.String),
+        sku=pl.when(~pl.col("line_id").str.contains(r"^(asin:|\?)")).then(
+            pl.col("line_id").str.extract(r"^(.+)#\d+$")
+        ),
         reason=pl.lit(None, dtype=pl.String),
         status=pl.lit(None, dtype=pl.String),
     )

@@ -3,6 +3,7 @@
 One line is one item of an order. The report names no order-item ids, so a line's id is its SKU and its number
 among the order's lines with that SKU: "MUG-BLUE#1". The API names the same line by its orderItemId: whoever
 merges the two replaces an order's lines as a whole and never puts them side by side.
+The order report for shipping, which has ids, is read too.
 An order is refused as a whole when one of its lines cannot be read.
 """
 
@@ -35,6 +36,7 @@ _AMOUNTS = (
 )
 _REQUIRED = ("amazon-order-id", "purchase-date", "last-updated-date", "order-status", "quantity")
 _OPTIONAL = (
+    "order-item-id",
     "merchant-order-id",
     "fulfillment-channel",
     "sales-channel",
@@ -56,6 +58,8 @@ def all_orders_report(body: bytes, charset: str, context: Context) -> Normalized
     lines = read_lines(body, charset, "orders report")
     if not lines.columns:
         return Normalized()
+    if "order-id" in lines.columns and "amazon-order-id" not in lines.columns:
+        lines = _as_all_orders(lines)
     if missing := [name for name in _REQUIRED if name not in lines.columns]:
         raise ProtocolError(f"amazon orders report: no column {', '.join(missing)}; its header has changed")
     if lines.is_empty():
@@ -80,6 +84,18 @@ def all_orders_report(body: bytes, charset: str, context: Context) -> Normalized
         "order_items": conform(items.select(_ITEM_COLUMNS), "order_items"),
     }
     return Normalized(frames, bad, notes.all(), seen)
+
+
+def _as_all_orders(lines: pl.DataFrame) -> pl.DataFrame:
+    """The order report for shipping in the other's names. It says neither status nor last change: what stands in it
+    is paid and to be sent.
+    """
+    paid = [pl.col(name) for name in ("payments-date", "purchase-date") if name in lines.columns]
+    names = {"order-id": "amazon-order-id", "quantity-purchased": "quantity"}
+    return lines.rename({old: new for old, new in names.items() if old in lines.columns}).with_columns(
+        pl.coalesce(*paid, pl.lit(None, dtype=pl.String)).alias("last-updated-date"),
+        pl.lit("Unshipped").alias("order-status"),
+    )
 
 
 # -- values ------------------------------------------------------------------------------------------------
@@ -249,7 +265,7 @@ def _items(read: pl.DataFrame) -> pl.DataFrame:
     occurrence = pl.int_range(pl.len()).over(_ORDER, "channel", "token") + 1
     return read.with_columns(
         order_external_id=pl.col(_ORDER),
-        line_id=pl.concat_str("token", pl.lit("#"), occurrence),
+        line_id=pl.coalesce("order-item-id", pl.concat_str("token", pl.lit("#"), occurrence)),
         external_id=pl.col("asin"),
         title=pl.col("product-name"),
         cancelled_quantity=pl.when("is_cancelled").then(quantity).otherwise(0),

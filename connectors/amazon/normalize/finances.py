@@ -358,6 +358,8 @@ def _v0_rows(event: V0Event, channels: Channels) -> list[dict[str, Any]]:
                 other += value
             else:
                 goods += value
+        if goods + other > 0 and _is_positive(item):
+            goods, other = -goods, -other
         token = text(item.SellerSKU) or "?"
         numbers[token] += 1
         rows.append(
@@ -375,6 +377,15 @@ def _v0_rows(event: V0Event, channels: Channels) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _is_positive(item: _V0Item) -> bool:
+    """Whether the event writes what was given back without a sign, as Amazon's own examples do."""
+    return all(
+        (_v0_amount(charge.ChargeAmount, "ItemChargeAdjustmentList") or 0) >= 0
+        for charge in item.ItemChargeAdjustmentList or ()
+        if (charge.ChargeType or "").lower() == "principal"
+    )
 
 
 def _v0_amount(value: _V0Amount | None, field: str) -> int | None:

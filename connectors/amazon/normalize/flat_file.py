@@ -1,11 +1,14 @@
 """Amazon's flat files: text, one header, fields separated by tabs and not quoted, in whatever charset."""
 
+import re
+
 import polars as pl
 
 from connectors.errors import ProtocolError
 
 # Names that downloads use and Python does not.
 _CODECS = {"windows-31j": "cp932", "x-sjis": "cp932", "shift-jis": "cp932", "cp-1252": "cp1252"}
+_KANA = re.compile("[\u3041-\u30ff]")  # full width; the half-width ones are cp1252's accented capitals
 
 
 def read_lines(body: bytes, charset: str, what: str) -> pl.DataFrame:
@@ -34,10 +37,21 @@ def read_lines(body: bytes, charset: str, what: str) -> pl.DataFrame:
 
 
 def decode(body: bytes, charset: str) -> str:
-    """Text of a report in the charset its download named; the usual two where that does not fit."""
-    for name in (_CODECS.get(charset.lower(), charset), "utf-8-sig", "cp1252"):
+    """Text of a report in the charset its download named; where that does not fit, what its bytes look like."""
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return body.decode("utf-16", "replace")
+    for name in (_CODECS.get(charset.lower(), charset), "utf-8-sig", *_guesses(body)):
         try:
             return body.decode(name).removeprefix("\ufeff")
         except (UnicodeDecodeError, LookupError):
             continue
     return body.decode("latin-1")
+
+
+def _guesses(body: bytes) -> tuple[str, ...]:
+    """Reports of Japan are Shift-JIS, all others cp1252. Kana tell: their lead bytes are no letters in cp1252."""
+    try:
+        japanese = b"Amazon.co.jp" in body or _KANA.search(body.decode("cp932")) is not None
+    except UnicodeDecodeError:
+        japanese = False
+    return ("cp932", "cp1252") if japanese else ("cp1252",)

@@ -2,11 +2,12 @@
 
 A page of the connector holds an answer of searchListingsItems and, where it was asked for, the catalog's
 answer about the same ASINs (brand, category, barcode). Several SKUs may share one ASIN (own and Amazon's
-fulfilment); `external_id` is the ASIN as Amazon has it, so the listing's key is (channel, sku).
+fulfilment): the first of a read has the ASIN as its `external_id`, every further one "<ASIN>/<SKU>", so that no
+listing takes another's place. A page says which SKU the earlier pages gave its ASINs to (`owners`).
 Sources: models listingsItems_2021-08-01, catalogItems_2022-04-01; report GET_MERCHANT_LISTINGS_ALL_DATA.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -55,6 +56,7 @@ class Listing(msgspec.Struct):
     sku: str | int
     summaries: list[_Summary] | None = None
     offers: list[_Offer] | None = None
+    attributes: dict[str, Any] | None = None
 
 
 class _Class(msgspec.Struct):
@@ -70,12 +72,14 @@ class _Classes(msgspec.Struct):
 class _CatalogSummary(msgspec.Struct):
     marketplaceId: str | None = None
     brand: str | None = None
+    brandName: str | None = None  # 2020-12-01
     itemName: str | None = None
     browseClassification: _Class | None = None
 
 
 class _Identifier(msgspec.Struct):
     identifierType: str | None = None
+    type: str | None = None  # 2020-12-01, in small letters
     identifier: str | int | None = None
 
 
@@ -91,6 +95,7 @@ class CatalogItem(msgspec.Struct):
     summaries: list[_CatalogSummary] | None = None
     classifications: list[_Classes] | None = None
     identifiers: list[_Identifiers] | None = None
+    attributes: dict[str, Any] | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -107,6 +112,7 @@ class Composed(msgspec.Struct):
     marketplaceId: str
     listings: msgspec.Raw
     catalog: msgspec.Raw = msgspec.Raw(b"null")
+    owners: dict[str, str] = {}  # ASIN: the SKU that has it as its external id
 
 
 _composed = msgspec.json.Decoder(Composed)
@@ -128,7 +134,7 @@ def composed_page(body: bytes, context: Context) -> Normalized:
     decoded = listings_of(bytes(parts.listings))
     catalog = bytes(parts.catalog)
     known = [] if catalog == b"null" else catalog_of(catalog).records
-    return product_frames(decoded, known, context, asked_for=parts.marketplaceId)
+    return product_frames(decoded, known, context, asked_for=parts.marketplaceId, owners=parts.owners)
 
 
 def listings_of(body: bytes) -> Decoded[Listing]:
@@ -160,7 +166,12 @@ def _items(answer: Any) -> list[Any] | None:
 
 
 def product_frames(
-    decoded: Decoded[Listing], catalog: list[CatalogItem], context: Context, *, asked_for: str | None = None
+    decoded: Decoded[Listing],
+    catalog: list[CatalogItem],
+    context: Context,
+    *,
+    asked_for: str | None = None,
+    owners: Mapping[str, str] | None = None,
 ) -> Normalized:
     """Frame of listings, completed by what the catalog says of their ASINs."""
     notes = Notes()
@@ -177,16 +188,19 @@ def product_frames(
     listed = {row["external_id"] for row in rows.values()}
     unlisted = [row for item in catalog if item.asin not in listed for row in _catalog_rows(item, channels)]
     table = Rows("products")
-    table.extend(_told_apart([*rows.values(), *unlisted], notes))
+    table.extend(_told_apart([*rows.values(), *unlisted], notes, owners or {}))
     return Normalized({"products": table.frame()}, tuple(bad), notes.all(), decoded.seen)
 
 
-def _told_apart(rows: Iterable[dict[str, Any]], notes: Notes) -> list[dict[str, Any]]:
-    """Rows with one external id each: of SKUs that share an ASIN, all but the first carry theirs behind it."""
+def _told_apart(
+    rows: Iterable[dict[str, Any]], notes: Notes, owners: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Rows with one external id each: of SKUs that share an ASIN, all but its owner or the first carry theirs too."""
     taken: set[tuple[str, str]] = set()
     kept = []
     for row in sorted(rows, key=lambda row: (row["channel"], row["sku"] or "")):
-        if (row["channel"], row["external_id"]) in taken:
+        owner = owners.get(row["external_id"], row["sku"])
+        if (row["channel"], row["external_id"]) in taken or (row["sku"] and owner != row["sku"]):
             notes.once("several SKUs share one ASIN", row["sku"])
             row["external_id"] = f"{row['external_id']}/{row['sku']}"
         taken.add((row["channel"], row["external_id"]))
@@ -198,12 +212,14 @@ def _rows(
     listing: Listing, catalog: dict[str, CatalogItem], channels: Channels, asked_for: str
 ) -> Iterable[dict[str, Any]]:
     sku = key(listing.sku, "sku")
-    for summary in listing.summaries or [_Summary(marketplaceId=asked_for)]:
+    attributes = listing.attributes
+    for summary in listing.summaries or [_Summary(marketplaceId=_marketplace_of(attributes) or asked_for)]:
         asin = text(summary.asin)
         item = catalog.get(asin or "")
         about = _first(item.summaries if item else None, summary.marketplaceId) or _CatalogSummary()
-        price = _price(listing.offers, summary.marketplaceId)
-        title = text(summary.itemName)
+        place = summary.marketplaceId
+        price = _price(listing.offers, place) or _own_price(attributes, place)
+        title = text(summary.itemName) or _attribute(attributes, "item_name", place)
         yield {
             "channel": channels.name(summary.marketplaceId),
             "external_id": asin or sku,
@@ -211,7 +227,7 @@ def _rows(
             "title": title,
             "name": text(about.itemName) or title,
             "category": _category(item, summary.marketplaceId, about) or text(summary.productType),
-            "brand": text(about.brand),
+            "brand": text(about.brand) or text(about.brandName) or _attribute(attributes, "brand", place),
             "barcode": _barcode(item, summary.marketplaceId),
             "price": money(price.amount, "offers.price.amount") if price else None,
             "currency": price.currencyCode if price else None,
@@ -223,16 +239,19 @@ def _rows(
 
 def _catalog_rows(item: CatalogItem, channels: Channels) -> Iterable[dict[str, Any]]:
     """What the catalog alone says of an ASIN: no SKU, price or date."""
-    for about in item.summaries or [_CatalogSummary()]:
+    for about in item.summaries or [_CatalogSummary(marketplaceId=_marketplace_of(item.attributes))]:
         place = about.marketplaceId or ""
+        title = text(about.itemName) or _attribute(item.attributes, "item_name", place)
         yield {
             "channel": channels.name(about.marketplaceId),
             "external_id": item.asin,
             "sku": None,
-            "title": text(about.itemName),
-            "name": text(about.itemName),
+            "title": title,
+            "name": title,
             "category": _category(item, place, about),
-            "brand": text(about.brand),
+            "brand": text(about.brand)
+            or text(about.brandName)
+            or _attribute(item.attributes, "brand", place),
             "barcode": _barcode(item, place),
             "price": None,
             "currency": None,
@@ -240,6 +259,39 @@ def _catalog_rows(item: CatalogItem, channels: Channels) -> Iterable[dict[str, A
             "is_active": None,
             "source_updated_at": None,
         }
+
+
+def _values(attributes: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
+    """The entries of one product attribute, whose form the model leaves open."""
+    found = (attributes or {}).get(name)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _attribute(attributes: dict[str, Any] | None, name: str, marketplace: str) -> str | None:
+    for entry in _values(attributes, name):
+        if entry.get("marketplace_id") in (marketplace, None):
+            return text(entry.get("value"))
+    return None
+
+
+def _marketplace_of(attributes: dict[str, Any] | None) -> str | None:
+    """The marketplace that the attributes of a listing without summaries speak of."""
+    named = (e.get("marketplace_id") for name in attributes or () for e in _values(attributes, name))
+    return next((text(place) for place in named if place), None)
+
+
+def _own_price(attributes: dict[str, Any] | None, marketplace: str) -> _Money | None:
+    """The consumers' price as the seller gave it."""
+    for offer in _values(attributes, "purchasable_offer"):
+        if offer.get("marketplace_id") not in (marketplace, None) or offer.get("audience") not in (
+            "ALL",
+            None,
+        ):
+            continue
+        for price in _values(offer, "our_price"):
+            for step in _values(price, "schedule"):
+                return _Money(step.get("value_with_tax"), text(offer.get("currency")))
+    return None
 
 
 def _first(entries: list[Any] | None, marketplace: str) -> Any:
@@ -269,7 +321,10 @@ def _category(item: CatalogItem | None, marketplace: str, about: _CatalogSummary
 
 def _barcode(item: CatalogItem | None, marketplace: str) -> str | None:
     entry = _first(item.identifiers if item else None, marketplace)
-    by_type = {i.identifierType: text(i.identifier) for i in (entry.identifiers if entry else None) or ()}
+    by_type = {
+        (i.identifierType or i.type or "").upper(): text(i.identifier)
+        for i in (entry.identifiers if entry else None) or ()
+    }
     return next((by_type[kind] for kind in ("EAN", "UPC", "GTIN", "JAN", "ISBN") if by_type.get(kind)), None)
 
 
@@ -305,5 +360,5 @@ def listings_report(body: bytes, charset: str, context: Context) -> Normalized:
         except BadValueError as error:
             bad.append(rejected(line.get("seller-sku") or "(unknown)", error, line))
     unique = {row["sku"]: row for row in found}
-    rows.extend(_told_apart(unique.values(), notes))
+    rows.extend(_told_apart(unique.values(), notes, {}))
     return Normalized({"products": rows.frame()}, tuple(bad), notes.all(), seen)

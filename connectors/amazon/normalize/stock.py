@@ -24,7 +24,7 @@ from connectors.amazon.normalize.values import (
     signed_units,
     text,
 )
-from connectors.base import Context
+from connectors.base import Channel, Context
 from connectors.canonical import Normalized, Rejected
 
 MERCHANT_CHANNELS = {"DEFAULT", "MFN", "MERCHANT"}
@@ -261,11 +261,15 @@ def _merchant_rows(listing: Listing, channels: Channels) -> Iterable[dict[str, A
 
 
 def stock_report(body: bytes, charset: str, context: Context) -> Normalized:
-    """Frame of GET_FBA_MYI_UNSUPPRESSED_INVENTORY_DATA (columns afn-… and mfn-…)."""
+    """Frame of GET_FBA_MYI_UNSUPPRESSED_INVENTORY_DATA (columns afn-… and mfn-…), or of one of the shorter reports."""
     notes = Notes()
     channel = context.home
     rows, bad, seen = Rows("inventory"), [], 0
-    for line in read_lines(body, charset, "stock report").iter_rows(named=True):
+    lines = read_lines(body, charset, "stock report")
+    lines = lines.rename({name: name.replace(" ", "-") for name in lines.columns})
+    if "seller-sku" in lines.columns:
+        return _short_report(lines.to_dicts(), channel)
+    for line in lines.iter_rows(named=True):
         seen += 1
 
         def count(name: str, line: dict[str, Any] = line) -> int | None:
@@ -316,3 +320,42 @@ def stock_report(body: bytes, charset: str, context: Context) -> Normalized:
         except BadValueError as error:
             bad.append(rejected(line.get("sku") or "(unknown)", error, line))
     return Normalized({"inventory": rows.frame()}, tuple(bad), notes.all(), seen)
+
+
+def _short_report(lines: list[dict[str, Any]], channel: Channel) -> Normalized:
+    """GET_AFN_INVENTORY_DATA (a line per SKU and condition), or the merchant's own stock in a listings report."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    bad: list[Rejected] = []
+    for line in lines:
+        try:
+            quantity = signed_units(line.get("quantity-available") or line.get("quantity"), "quantity")
+            amazon = "warehouse-condition-code" in line
+            if quantity is None or not (
+                amazon or (line.get("fulfillment-channel") or "") in MERCHANT_CHANNELS
+            ):
+                continue  # a listing that Amazon fulfils: its own report knows better
+            sku = key(line.get("seller-sku"), "seller-sku")
+            place = f"FBA:{channel.external_id}" if amazon else "MFN"
+            row = found.setdefault(
+                (sku, place),
+                {
+                    "channel": channel.name,
+                    "sku": sku,
+                    "external_id": line.get("asin") or line.get("asin1"),
+                    "warehouse_location": place,
+                    "quantity_available": 0,
+                    "quantity_reserved": None,
+                    "quantity_inbound": None,
+                    "quantity_on_hand": None,
+                    "quantity_unavailable": None,
+                    "source_updated_at": None,
+                },
+            )
+            sellable = (line.get("warehouse-condition-code") or "SELLABLE").upper() == "SELLABLE"
+            column = "quantity_available" if sellable else "quantity_unavailable"
+            row[column] = plus(row[column], quantity)
+        except BadValueError as error:
+            bad.append(rejected(line.get("seller-sku") or "(unknown)", error, line))
+    rows = Rows("inventory")
+    rows.extend(list(found.values()))
+    return Normalized({"inventory": rows.frame()}, tuple(bad), (), len(lines))
