@@ -5,7 +5,7 @@ RUN = .venv/bin/
 export UV_PYTHON_DOWNLOADS = never
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup demo up test unit integration check lint format types imports migrations bench lock audit clean
+.PHONY: help setup demo up test unit integration check lint format types imports migrations bench docs lock audit clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ migrations: setup
 bench: setup  ## benchmarks; tables on the screen, figures in bench-results/
 	@$(UV) sync --locked --quiet --all-groups --python $(PYTHON)
 	@$(RUN)python -m bench $(if $(DATA),--data "$(DATA)")
+
+docs: setup  ## docs/data-dictionary.md from the comments of the tables
+	@$(RUN)python -m warehouse.dictionary
 
 # -- upkeep --------------------------------------------------------------------------------------
 lock: .tools/bin/uv  ## resolve uv.lock anew

@@ -1,6 +1,6 @@
 """The same steps over past windows: no second code path, and the live watermark never moves."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from prefect import flow, tags
@@ -8,8 +8,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from flows import report
+from connectors import registry
+from flows import connections, report
 from flows.ingest import Ingested, ingest
+from warehouse import backfills
+from warehouse.batch import Span
 
 
 @flow(name="backfill", flow_run_name="backfill-{account}-{resource}")
@@ -27,26 +30,50 @@ def backfill(
     slice_days: Annotated[
         int, Field(ge=1, description="How many days one slice spans; a slice that fails is told and skipped.")
     ] = 30,
+    again: Annotated[bool, Field(description="Read slices that were read whole before, too.")] = False,
 ) -> State[Any]:
-    """Read what changed in `account` from `since` to `until` again, newest slice first.
+    """Read what changed in `account` from `since` to `until`, newest slice first: those not read whole yet.
 
-    Rows that are known stay as they are, and the live watermark does not move.
+    Rows that are known stay as they are, and the live watermark does not move. What the source no longer keeps is
+    left out: it is in the warehouse or nowhere.
     """
+    engine = connections.postgres()
+    asked, told = _within_reach(account, resource, since, until)
+    slices = backfills.plan(engine, account, resource, asked, timedelta(days=slice_days), again=again)
     done: list[Ingested] = []
     failures: list[str] = []
-    end = until
-    while end > since:
-        start = max(since, end - timedelta(days=slice_days))
+    for part in slices:
+        backfills.mark(engine, account, resource, part, "running")
         with tags(f"account:{account}", f"resource:{resource}", "backfill"):
-            state = ingest(account, resource, end, start, "backfill", return_state=True)
-        if state.is_completed():
-            done.append(state.result())
-        else:
-            failures.append(f"{start:%Y-%m-%d} to {end:%Y-%m-%d}: {state.message}")
-        end = start
+            state = ingest(account, resource, part.until, part.since, "backfill", return_state=True)
+        if not state.is_completed():
+            backfills.mark(engine, account, resource, part, "failed", state.message)
+            failures.append(f"{part.since:%Y-%m-%d} to {part.until:%Y-%m-%d}: {state.message}")
+            continue
+        result = state.result()
+        backfills.mark(
+            engine, account, resource, part, "done" if result.outcome == "done" else "pending", result.message
+        )
+        done.append(result)
     report.table(f"backfill-{account}-{resource}", [result.row() for result in done], "Slices, newest first")
     if failures:
         return Failed(message="; ".join(failures), data=done)
     if deferred := [result.message for result in done if result.outcome == "deferred"]:
         return Completed(name="Deferred", message="; ".join(dict.fromkeys(deferred)), data=done)
-    return Completed(message=f"{len(done)} slices", data=done)
+    if not slices and asked.since < asked.until:
+        told.append("all of it was read before; --again reads it anyway")
+    return Completed(message="; ".join([f"{len(done)} slices", *told]), data=done)
+
+
+def _within_reach(account: str, resource: str, since: datetime, until: datetime) -> tuple[Span, list[str]]:
+    """The part of the span that has happened and that the source still keeps; and what was left out."""
+    now = datetime.now(UTC)
+    kept = registry.resources_of(connections.account(account).platform)[resource].retention
+    earliest = now - kept if kept else since
+    until = min(until, now)
+    told = []
+    if since < earliest:
+        told.append(
+            f"{account} keeps {resource} for {kept.days if kept else 0} days: nothing before {earliest:%Y-%m-%d}"
+        )
+    return Span(min(max(since, earliest), until), until), told

@@ -5,6 +5,7 @@ that lost its lease cannot write. Prefect retries what may pass and shows what h
 """
 
 import logging
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,9 @@ class Ingested:
     requests: int = 0
     waited_seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    held: tuple[
+        str, ...
+    ] = ()  # channels whose stock two readings told differently: nothing of it was believed
 
     def row(self) -> dict[str, Any]:
         """One line of the run's artifact."""
@@ -58,6 +62,7 @@ class Ingested:
         shown["until"] = f"{self.until:%Y-%m-%d %H:%M}"
         shown["waited_seconds"] = round(self.waited_seconds, 1)
         shown["notes"] = "; ".join(self.notes)
+        shown["held"] = ", ".join(self.held)
         return shown
 
 
@@ -120,9 +125,9 @@ def read_and_merge(
         except BaseException as error:
             runs.finish(engine, run, "failed", message=logs.told(error))
             raise
-        runs.finish(
-            engine, run, "degraded" if result.refused else "done", message="; ".join(result.notes) or None
-        )
+        told = [*result.notes, *(f"{name}: stock held back, two readings differ" for name in result.held)]
+        outcome: runs.Outcome = "degraded" if result.refused or result.held else "done"
+        runs.finish(engine, run, outcome, message="; ".join(told) or None)
         return result
 
 
@@ -156,11 +161,12 @@ def _read_and_merge(
     """Read the window and merge it. An answer that would empty a channel's stock is read a second time."""
     engine = connections.postgres()
     with closing(registry.open_client(account, budget=PostgresBudget(engine))) as client:
-        for confirmed in (False, True):
+        first_answer: Mapping[str, str] = {}
+        for attempt in (1, 2):
             tally = extract.Tally()
             with load.Staging(
                 engine,
-                f"r{run.id}_{int(confirmed)}",
+                f"r{run.id}_{attempt}",
                 account=account.name,
                 resource=resource.name,
                 seal=connections.vault().seal,
@@ -174,14 +180,13 @@ def _read_and_merge(
                     window=Window(window.since, tally.watermark or window.until),
                     advance_watermark=advance,
                     snapshot=resource.kind == "snapshot",
-                    confirmed=confirmed,
+                    first_answer=first_answer,
                     notes=tally.notes,
                 )
             if not merged.held:
                 break
-            log.warning(
-                "%s: an answer without stock; reading it again before it is believed", ", ".join(merged.held)
-            )
+            first_answer = merged.answers
+            log.warning("%s: an answer (almost) without stock, not believed", ", ".join(merged.held))
         return Ingested(
             account=account.name,
             resource=resource.name,
@@ -197,6 +202,7 @@ def _read_and_merge(
             requests=client.requests,
             waited_seconds=client.waited,
             notes=tuple(tally.notes),
+            held=merged.held,
         )
 
 

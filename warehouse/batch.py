@@ -43,6 +43,7 @@ class MergeResult:
     dirty_days: int = 0
     restated_days: int = 0
     held: tuple[str, ...] = ()  # channels whose snapshot is suspect: nothing of it was believed
+    answers: dict[str, str] = field(default_factory=dict)  # what each held channel said, digested
     counts: dict[str, int] = field(default_factory=dict)  # "orders.inserted" and so on
 
     @property

@@ -5,7 +5,7 @@ Merges into one channel wait for each other (an advisory lock until the end of t
 compared cannot change before it is written; the version guard stands in the upserts all the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -43,7 +43,7 @@ def commit(
     window: SpanLike,
     advance_watermark: bool,
     snapshot: bool = False,
-    confirmed: bool = False,
+    first_answer: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> MergeResult:
     """Merge what was staged; all of it or nothing.
@@ -51,7 +51,8 @@ def commit(
     `window.until` is how far the source has been read: the new watermark when `advance_watermark`, and the
     instant of observation of stock. `snapshot` says that products and stock were staged completely for every
     active channel of the run's account: what is absent is gone. A snapshot that would empty a channel is held
-    back until a second reading confirms it (`confirmed`); held channels are named in the result.
+    back; what it said is in the result's `answers`. Given to a second reading as `first_answer`, an answer that says
+    the same again is believed; one that says something else and is suspect itself is held as well.
 
     Raises LeaseLostError when the lease is no longer ours, StagingLostError when the server lost staged rows,
     SchemaError when the tables are not the ones this code knows. Then nothing was written.
@@ -68,7 +69,9 @@ def commit(
         refused = refuse_staged(connection, staging)
         quarantined = store_refusals(connection, staging, run, refused)
         step = merge_steps.Steps(connection, staging, run.id, window.until, tally.add)
-        held = _merge_frames(step, staging, channels if snapshot else None, run.resource, confirmed=confirmed)
+        held, answers = _merge_frames(
+            step, staging, channels if snapshot else None, run.resource, first_answer or {}
+        )
         dirty, restated = merge_steps.close_ledger(connection, run.id)
         _note_progress(connection, run, channels, _Progress(window.until, advance_watermark, held))
         store_notes(connection, run, notes)
@@ -81,6 +84,7 @@ def commit(
             dirty_days=dirty,
             restated_days=restated,
             held=tuple(held.values()),
+            answers=answers,
             counts={key: rows for key, rows in tally.counts.items() if not key.endswith(".written")},
         )
         _count(connection, run, result)
@@ -109,10 +113,9 @@ def _merge_frames(
     staging: Staging,
     whole: dict[int, str] | None,
     resource: str | None,
-    *,
-    confirmed: bool,
-) -> dict[int, str]:
-    """Every staged frame into core; returns the channels whose stock was held back, by id.
+    first_answer: Mapping[str, str],
+) -> tuple[dict[int, str], dict[str, str]]:
+    """Every staged frame into core; returns the channels whose stock was held back, by id, and what they said.
 
     `whole`: the channels a complete snapshot covers, None when this is none.
     """
@@ -130,8 +133,8 @@ def _merge_frames(
     if whole is not None and resource == "products" and staging.has("products"):
         step.retire_listings(sorted(whole))
     if staging.has("inventory") or (whole is not None and resource == "inventory"):
-        return step.inventory(whole or {}, confirmed)
-    return {}
+        return step.inventory(whole or {}, first_answer)
+    return {}, {}
 
 
 @dataclass(frozen=True)

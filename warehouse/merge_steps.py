@@ -266,8 +266,11 @@ class Steps:
             self._written("cart_items", "cart_items", (bool(row.inserted) for row in rows))
             self._run("cart_items_vanished")
 
-    def inventory(self, channels: Mapping[int, str], confirmed: bool) -> dict[int, str]:
-        """Stock and its history. `channels`: those a complete snapshot covers; returns those held back."""
+    def inventory(
+        self, channels: Mapping[int, str], first_answer: Mapping[str, str]
+    ) -> tuple[dict[int, str], dict[str, str]]:
+        """Stock and its history. `channels`: those a complete snapshot covers; returns those held back and what each
+        of them said. A suspect answer equal to that in `first_answer` is believed."""
         if not self._staging.has("inventory"):
             # A complete answer without a single row: nothing to collect, everything to doubt.
             self._connection.execute(text(tables.ddl(self._staging.load_id, "inventory")))
@@ -277,16 +280,17 @@ class Steps:
         self._run("inventory_collect")
         self._analyze("t_stock")
         held: dict[int, str] = {}
+        answers: dict[str, str] = {}
         if channels:
             ids = sorted(channels)
-            if not confirmed:
-                suspect = self._run("inventory_suspect", channels=ids)
-                held = {int(row.id): str(row.name) for row in suspect}
-                self._execute("DELETE FROM t_stock WHERE channel_id = ANY (:held)", held=sorted(held))
+            for row in self._run("inventory_suspect", channels=ids):
+                if first_answer.get(row.name) != row.answer:
+                    held[int(row.id)], answers[str(row.name)] = str(row.name), str(row.answer)
+            self._execute("DELETE FROM t_stock WHERE channel_id = ANY (:held)", held=sorted(held))
             self._run("inventory_absent", channels=[channel for channel in ids if channel not in held])
         rows = self._run("inventory_upsert").all()
         self._written("inventory", "inventory", (bool(row.inserted) for row in rows))
-        return held
+        return held, answers
 
     def _describe(self, product_ids: Iterable[int]) -> None:
         """Names and the like of products whose listings changed. One merge at a time does this."""

@@ -70,6 +70,18 @@ def waiting(
         return [dict(row) for row in rows.mappings()]
 
 
+def accept(engine: Engine, record_ids: Iterable[int], *, account: str | None = None) -> int:
+    """Go on without these records, or without all of `account`: they hold no publishing back; returns how many."""
+    with engine.begin() as connection:
+        return connection.execute(
+            text(
+                "UPDATE ops.quarantine SET accepted_at = clock_timestamp() WHERE replayed_at IS NULL"
+                " AND accepted_at IS NULL AND (id = ANY (:ids) OR account = CAST(:account AS text))"
+            ),
+            {"ids": sorted(record_ids), "account": account},
+        ).rowcount
+
+
 def mark_replayed(engine: Engine, record_ids: Iterable[int]) -> int:
     """These were loaded after all; returns how many were still waiting."""
     with engine.begin() as connection:

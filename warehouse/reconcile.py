@@ -21,6 +21,7 @@ from warehouse.batch import Run
 from warehouse.tables.rollup import DATABASE
 
 State = Literal["agrees", "explained", "repaired", "differs"]
+_CANCELLED = "orders cancelled since are counted by one side only"
 CENT = Decimal("0.01")  # amounts are compared to the cent: sources round their totals
 _MEASURES = {
     "orders": ("orders_placed", "orders_cancelled"),
@@ -161,6 +162,7 @@ def compare(
             if theirs is None and not (ours or bare.published):
                 continue  # nothing there, and nothing said
             figures.append(_judged(bare, whole, cancelled, _unseen(place, day, sight), waiting))
+    figures = _only_together(figures)
     for row in control.filter(basis="posted").iter_rows(named=True):
         figures += [
             Figure(
@@ -237,12 +239,23 @@ def _judged(
     elif unseen is not None:
         explanation = unseen
     elif cancelled and min(whole, whole - cancelled) <= figure.theirs <= max(whole, whole - cancelled):
-        explanation = "orders cancelled since are counted by one side only"
+        explanation = _CANCELLED
     else:
         explanation = None
     if explanation is None or behind:
         return replace(figure, state="differs", explanation=None)
     return replace(figure, state="explained", explanation=explanation)
+
+
+def _only_together(figures: list[Figure]) -> list[Figure]:
+    """Cancelled orders explain a day only where they explain every figure of it: a lost order may look like one."""
+    lost = {f.day for f in figures if f.theirs is not None and f.explanation != _CANCELLED}
+    return [
+        replace(figure, state="differs", explanation=None)
+        if figure.explanation == _CANCELLED and figure.day in lost
+        else figure
+        for figure in figures
+    ]
 
 
 def _unseen(place: Place, day: date, sight: Sight) -> str | None:

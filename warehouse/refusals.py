@@ -97,10 +97,10 @@ def refuse_staged(connection: Connection, staging: Staging) -> list[Refusal]:
 
 def store_refusals(connection: Connection, staging: Staging, run: Run, refused: Sequence[Refusal]) -> int:
     """Keep everything refused, once per record, field and reason; returns how many there were."""
-    channel = str(getattr(run, "account", "") or "")
+    own = _channels(connection, run) if staging.rejected else {}
     rows = [
         Refusal(
-            str(getattr(record, "channel", "") or channel),
+            _channel_of(record.raw, own),
             run.resource or "",
             record.natural_key,
             record.field,
@@ -164,6 +164,24 @@ def _orphan(staging: Staging, parent: str) -> tuple[str, str, str]:
         f"NOT EXISTS (SELECT FROM {table} p WHERE p.channel = s.channel AND p.external_id = s.{child_key})"
     )
     return (child_key, condition, f"line without its {parent} row")
+
+
+def _channels(connection: Connection, run: Run) -> dict[str, str]:
+    """The account's channels: the source's id of each → its name."""
+    rows = connection.execute(
+        text("SELECT external_id, name FROM core.channels WHERE account = :account AND is_active"),
+        {"account": run.account},
+    )
+    return {str(row.external_id): str(row.name) for row in rows}
+
+
+def _channel_of(raw: str, own: Mapping[str, str]) -> str:
+    """The channel a refused record belongs to: the account's only one, else the one whose id stands in the record;
+    empty where it cannot be told."""
+    if len(own) == 1:
+        return next(iter(own.values()))
+    named = [name for external_id, name in own.items() if f'"{external_id}"' in raw]
+    return named[0] if len(named) == 1 else ""
 
 
 def _kept(staging: Staging, raw: Any) -> Any:

@@ -92,9 +92,10 @@ def backfill(
     since: Annotated[datetime, typer.Option("--since", help="UTC, included")],
     until: Annotated[datetime, typer.Option("--until", help="UTC, excluded")],
     resource: Annotated[str, typer.Argument(help="one of the account's resources")] = "orders",
+    again: Annotated[bool, typer.Option("--again", help="slices that were read whole before, too")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read a past span again, newest slice first; the live watermark does not move."""
+    """Read a past span, newest slice first: what is missing of it. The live watermark does not move."""
     check_accounts([account])
     if since >= until:
         raise typer.BadParameter("--since must be before --until")
@@ -102,7 +103,7 @@ def backfill(
     with databases(flows=True):
         from flows.backfill import backfill as flow
 
-        state = flow(account, _aware(since), _aware(until), resource, return_state=True)
+        state = flow(account, _aware(since), _aware(until), resource, again=again, return_state=True)
         report_run(state, as_json)
 
 
@@ -205,6 +206,27 @@ def replay_quarantine(
             told = "loaded" if found.loaded else f"still refused: {found.reason}"
             print(f"{found.id:>6} {found.account} {found.resource} {found.natural_key}: {told}")
         print(state.message)
+
+
+@quarantine.command("accept")
+def accept_quarantine(
+    records: Annotated[list[int] | None, typer.Argument(metavar="ID")] = None,
+    account: Annotated[str | None, typer.Option("--account", help="everything of this account")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on without refused records: they hold the account's published figures back no longer."""
+    if not records and not account:
+        raise typer.BadParameter("name records, or an account with --account")
+    with databases():
+        from flows import connections
+        from warehouse import quarantine as store
+
+        accepted = store.accept(connections.postgres(), records or [], account=account)
+        _done(
+            as_json,
+            f"{accepted} records accepted as lost; `wharf rollup` publishes what they held back",
+            accepted=accepted,
+        )
 
 
 @quarantine.command("show")

@@ -1,6 +1,7 @@
 -- Channels whose complete snapshot says so little that it is rather an outage than a sold-out shop: nothing
--- in stock although something was, or more than half of at least ten stocked places gone at once.
-SELECT c.id, c.name
+-- in stock although something was, or more than half of at least ten stocked places gone at once. `answer`: what it
+-- says, to hold a second reading against.
+SELECT c.id, c.name, s.answer
 FROM core.channels c
 JOIN LATERAL (
     SELECT count(*) AS before,
@@ -15,7 +16,13 @@ JOIN LATERAL (
     WHERE i.channel_id = c.id AND i.quantity_available > 0
 ) k ON true
 JOIN LATERAL (
-    SELECT count(*) AS positive FROM t_stock n WHERE n.channel_id = c.id AND n.quantity_available > 0
+    SELECT count(*) FILTER (WHERE n.quantity_available > 0) AS positive,
+           md5(coalesce(string_agg(
+               concat_ws('|', n.product_id, n.warehouse_location, n.quantity_available), E'\n'
+               ORDER BY n.product_id, n.warehouse_location
+           ), '')) AS answer
+    FROM t_stock n
+    WHERE n.channel_id = c.id
 ) s ON true
 WHERE c.id = ANY (:channels)
   AND k.before > 0

@@ -46,11 +46,23 @@ def test_a_suspect_answer_is_held_until_confirmed(loader, answer):
     assert loader.rows("SELECT ctid::text, xmin::text FROM core.inventory ORDER BY 1") == before
     assert not read.stock_position(loader.engine)["is_confirmed"].any()
 
-    confirmed = snapshot(loader, answer, until=T0 + HOUR, confirmed=True, advance=True)
+    confirmed = snapshot(loader, answer, until=T0 + HOUR, first_answer=held.answers, advance=True)
     assert confirmed.held == ()
     expected = sum(row["quantity_available"] for row in answer)
     assert loader.one("SELECT coalesce(sum(quantity_available), 0) FROM core.inventory") == expected
     assert read.stock_position(loader.engine)["is_confirmed"].all()
+
+
+def test_a_second_suspect_answer_that_says_something_else_is_held_too(loader):
+    snapshot(loader, [stock(f"S{number:02}", 5) for number in range(12)])
+    first = snapshot(loader, [stock("S00", 5)], until=T0 + HOUR)
+    second = snapshot(loader, [stock("S01", 5)], until=T0 + HOUR, first_answer=first.answers)
+    assert second.held == (SHOP.name,)
+    assert loader.one("SELECT sum(quantity_available) FROM core.inventory") == 60
+
+    third = snapshot(loader, [stock("S01", 5)], until=T0 + HOUR, first_answer=second.answers)
+    assert third.held == ()
+    assert loader.one("SELECT sum(quantity_available) FROM core.inventory") == 5
 
 
 def test_a_held_channel_does_not_hold_the_other(engine):

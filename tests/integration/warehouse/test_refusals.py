@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.warehouse_factories import DAY, SHOP, T0, frame, line, order, refund, stock
+from tests.warehouse_factories import DAY, OTHER, SHOP, T0, Loader, Place, frame, line, order, refund, stock
 from warehouse import merge, quarantine
 from warehouse.batch import Span
 from warehouse.load import Staging
@@ -94,7 +94,28 @@ def test_what_the_connectors_refused_is_kept_whatever_is_in_it(loader):
     assert result.quarantined == 3
     assert loader.rows("SELECT natural_key, channel FROM ops.quarantine ORDER BY 1")[0] == (
         "7",
-        SHOP.platform,
+        SHOP.name,
     )
     assert loader.rows("SELECT note, times FROM ops.schema_notes") == [("new field `x`", 1)]
     assert loader.one("SELECT rows_quarantined FROM ops.runs") == 3
+
+
+def test_a_refused_record_names_its_channel_where_that_can_be_told(engine):
+    loader = Loader(
+        engine, "amazon", places=(OTHER, Place("amazon-fr", "amazon", "A13V", "EUR", "Europe/Paris"))
+    )
+    refused = [
+        Refused("1", "total", "bad", '{"MarketplaceId": "A13V"}'),
+        Refused("2", "total", "bad", '{"MarketplaceId": "A1PA"}'),
+        Refused("3", "total", "bad", "{}"),
+    ]
+    with Staging(engine, "refused") as staging:
+        staging.add({}, refused)
+        merge.commit(
+            engine, staging, run=loader.run(), lease=None, window=Span(T0, T0), advance_watermark=False
+        )
+    assert loader.rows("SELECT natural_key, channel FROM ops.quarantine ORDER BY 1") == [
+        ("1", "amazon-fr"),
+        ("2", "amazon-de"),
+        ("3", ""),
+    ]

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, order, refund, stock
-from warehouse import checks, forecasts, rollup
+from warehouse import breaker, checks, forecasts, quarantine, rollup
 from warehouse.errors import PublishBusyError
 
 TABLES = ("daily_sales_summary", "daily_sales_as_happened", "customer_cohorts", "channels", "products")
@@ -212,10 +212,43 @@ def test_a_difference_between_the_databases_is_found(loader, client):
     rollup.publish(loader.engine, client)
     client.command("ALTER TABLE analytics.daily_sales_summary DROP PARTITION '202604'")
 
-    summary, as_happened = checks.after_publish(loader.engine, client)
+    summary, as_happened, _ = checks.after_publish(loader.engine, client)
     assert not summary.ok
     assert "2026-04-11" in summary.detail
     assert as_happened.ok
+
+
+def test_too_many_refused_hold_their_account_back_until_replayed_or_accepted(engine, client):
+    shop, other = Loader(engine), Loader(engine, "amazon", places=(OTHER,))
+    bad = {
+        "orders": [order("A")] + [order(f"bad{n}", status="?") for n in range(3)],
+        "order_items": [line("A")],
+    }
+    there = {"orders": [order("E", channel=OTHER.name)], "order_items": [line("E", channel=OTHER.name)]}
+    shop.load({"orders": [order("B")], "order_items": [line("B")]})
+    rollup.publish(engine, client)
+    shop.load(bad)
+    other.load(there)
+    units = (
+        "SELECT c.name, sum(total_units) FROM analytics.daily_sales_summary s JOIN analytics.channels c USING"
+    )
+    units += " channel_id GROUP BY 1 ORDER BY 1"
+    strict = breaker.Limits(rate=0.05, rows=2)
+
+    held = rollup.publish(engine, client, limits=strict)
+    (reason,) = held.held
+    assert "shopify orders: 3 of 5 records" in reason
+    assert client.query(units).result_rows == [(OTHER.name, 1), (SHOP.name, 1)]
+    assert shop.one("SELECT count(*) FROM ops.dirty_days") == 1  # announced, so the check finds no difference
+    agree(engine, client)
+
+    assert rollup.publish(engine, client, limits=breaker.Limits(rate=0.7, rows=2)).held == ()
+    shop.load({"orders": [order("C")], "order_items": [line("C")]})
+    assert rollup.publish(engine, client, limits=strict).held
+    assert quarantine.accept(engine, [], account="shopify") == 3
+    assert rollup.publish(engine, client, limits=strict).held == ()
+    assert client.query(units).result_rows == [(OTHER.name, 1), (SHOP.name, 3)]
+    agree(engine, client)
 
 
 def test_currencies_are_kept_apart(engine, client):

@@ -1,0 +1,10 @@
+-- What did we earn each day, all channels together, and is anything held for want of an exchange rate?
+SELECT date,
+       any(reporting_currency) AS currency,
+       sum(total_revenue) AS revenue,
+       sum(total_units) AS units,
+       countIf(rate IS NULL) AS rows_held
+FROM analytics.daily_sales_reporting
+GROUP BY date
+ORDER BY date DESC
+LIMIT 28
