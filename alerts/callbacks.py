@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.applications import Starlette
@@ -37,12 +38,12 @@ _GUARD = {
 class Effects:
     """What the app does when somebody means it. Both answer the episode's title, or None when it has ended.
 
-    `recorded` stores provider events; it is called with those of one verified request.
+    `recorded` stores provider events; it is called with the way and the events of one verified request.
     """
 
     acknowledge: Callable[[LinkClaim], str | None]
     snooze: Callable[[LinkClaim, datetime], str | None]
-    recorded: Callable[[list[ProviderEvent]], None]
+    recorded: Callable[[str, list[ProviderEvent]], None]
 
 
 def create_app(
@@ -107,7 +108,7 @@ async def _sendgrid(request: Request) -> Response:
         events = sendgrid_events(raw, dict(request.headers), state.sendgrid_public_key, state.clock())
     except SignatureError:
         return Response(status_code=401)
-    await run_in_threadpool(state.effects.recorded, events)
+    await run_in_threadpool(state.effects.recorded, "email", events)
     return Response(status_code=204)
 
 
@@ -115,12 +116,15 @@ async def _twilio(request: Request) -> Response:
     """The URL is rebuilt from the configured public one: behind a proxy the request's own differs."""
     state = request.app.state
     url = state.public_url + request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    form = {key: str(value) for key, value in (await request.form()).items()}
+    raw = await _limited(request)
+    if raw is None:
+        return Response(status_code=413)
+    form = dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
     try:
         event = twilio_event(url, form, dict(request.headers), state.twilio_auth_token)
     except SignatureError:
         return Response(status_code=401)
-    await run_in_threadpool(state.effects.recorded, [event])
+    await run_in_threadpool(state.effects.recorded, "sms", [event])
     return Response(status_code=204)
 
 

@@ -1,13 +1,19 @@
 """Demand rules: counts beside what they should have been, in; anomalies and trends, out. Pure.
 
-Counts frame, one row per subject and finished period: account, channel, channel_id, sku, product_id, name,
-category (null where the count is of something wider), period ("hour" or "day"), start_at, observed,
-expected; optional spread (variance over mean, at least 1), score (0 to 1), is_fresh, days (a trend's length).
-`expected` is what that hour of that weekday should bring; computing it is the forecaster's work.
+Counts frame, one row per subject on a channel and window of finished hours: account, channel, channel_id, sku,
+product_id, name, category (null where the count is of something wider), period ("hour" or "day"), start_at,
+observed, expected; optional date (the local day), hours (how long), spread (variance over mean, at least 1), score
+(0 to 1, then it decides instead of the probability), is_fresh, available (0: out of stock), is_listed.
+`expected` is what those hours of the week should bring; computing it is the forecaster's work (models.order_hours).
+
+A subject is an account, a category of one, or a SKU: what happens on several channels at once is one alert.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from math import erfc, exp, lgamma, log, sqrt
 from typing import Any
 
@@ -19,51 +25,244 @@ from alerts.thresholds import DemandThresholds, Thresholds
 
 Row = Mapping[str, Any]
 
+DROP, SPIKE = "drop", "spike"
+# A trend has longer to show: a rise over days is not an anomaly but a trend.
+_LONGEST_SPIKE_HOURS = 24
+# One product (or category) behind so much of the gap of the whole explains it.
+_EXPLAINS = 0.7
 
-def order_anomalies(counts: pl.DataFrame, now: datetime, thresholds: Thresholds | None = None) -> Findings:
-    """Drops and spikes of orders, per account, channel, category or SKU, in the last finished period.
 
-    Both must hold: far off in per cent, and improbable (negative binomial tail, or the frame's own score).
-    An outage shows on every SKU: when the channel as a whole has fallen, its SKUs are left out.
+@dataclass(frozen=True)
+class _Gap:
+    """A window of one subject on one channel that is far off, or (`holding`) not yet back to normal."""
+
+    row: Row
+    direction: str
+    probability: float
+    limits: DemandThresholds
+    holding: bool
+
+    @property
+    def hourly(self) -> float:
+        """Orders an hour that are missing or too many."""
+        return abs(float(self.row["observed"]) - float(self.row["expected"])) / _hours(self.row)
+
+
+def order_anomalies(
+    counts: pl.DataFrame,
+    now: datetime,
+    thresholds: Thresholds | None = None,
+    *,
+    told: Collection[str] = (),
+) -> Findings:
+    """Drops and spikes of orders, per account, category or SKU, in windows that have just ended.
+
+    Both must hold: far off in per cent, and improbable (negative binomial tail, shared out over the windows looked
+    at). The latest hours must agree, so that a trouble that is over does not go on in the longer windows. An outage
+    shows on every SKU: its SKUs are left out; a SKU that is most of a drop is told instead of the drop.
+    `told`: fingerprints of hourly episodes of late; the day they fell on is not told again.
     """
-    thresholds = thresholds or Thresholds()
-    alerts: list[Alert] = []
-    judged: set[str] = set()
+    limits_of = cache((thresholds or Thresholds()).demand_for)
+    counts = _in_stock(counts)
+    gaps: list[_Gap] = []
+    judged: dict[str, bool] = {}
     withheld: list[Withheld] = []
-    for row in counts.iter_rows(named=True):
-        limits = thresholds.demand_for(_account(row), row.get("category"), row.get("sku"))
-        subject = _subject(row)
+    for windows in _by_subject(counts):
+        row = windows[0]
+        limits = limits_of(_account(row), row.get("category"), row.get("sku"))
         if not limits.enabled:
             continue
-        if row.get("is_fresh") is False:
-            withheld.append(Withheld(subject, "the orders feed is stale"))
+        stale = row.get("is_fresh") is False
+        for direction in (DROP, SPIKE):
+            key = _fingerprint(row, direction)
+            out = direction == DROP and row.get("sku") and row.get("available") == 0
+            judged[key] = judged.get(key, True) and not stale and not out
+            gap = None if stale else _gap(windows, direction, limits)
+            if gap is not None and out:
+                withheld.append(
+                    Withheld(f"{_place(row)} {row['period']}", "it is out of stock: the stock alert says so")
+                )
+            elif gap is not None:
+                gaps.append(gap)
+        if stale:
+            withheld.append(Withheld(_place(row), "the orders feed is stale"))
+    alerts, silenced = _alerts(_explained(gaps), counts, now, told)
+    fired = {alert.fingerprint for alert in alerts}
+    kept = frozenset({key for key, certain in judged.items() if certain} | fired) - {
+        s.subject for s in silenced
+    }
+    return Findings(tuple(alerts), kept, (*withheld, *silenced))
+
+
+def _in_stock(counts: pl.DataFrame) -> pl.DataFrame:
+    """What accounts and categories should bring with what they have in stock: less what sold-out SKUs lack."""
+    if "available" not in counts.columns or counts.is_empty():
+        return counts
+    keys = ["account", "channel", "period", *(["hours"] if "hours" in counts.columns else [])]
+    lacking = (pl.col("expected") - pl.col("observed")).clip(lower_bound=0).sum().alias("_lacking")
+    out = counts.filter(pl.col("sku").is_not_null() & (pl.col("available") == 0))
+    of_channel = out.group_by(keys).agg(lacking).with_columns(category=pl.lit(None, pl.String))
+    of_category = out.filter(pl.col("category").is_not_null()).group_by(*keys, "category").agg(lacking)
+    both = pl.concat([of_channel, of_category], how="diagonal_relaxed").with_columns(
+        sku=pl.lit(None, pl.String)
+    )
+    joined = counts.join(both, on=[*keys, "category", "sku"], how="left", nulls_equal=True)
+    less = pl.col("expected") - pl.col("_lacking").fill_null(0.0)
+    return joined.with_columns(expected=less.clip(lower_bound=1e-6)).drop("_lacking")
+
+
+def _by_subject(counts: pl.DataFrame) -> Iterator[list[Row]]:
+    """The windows of each subject on each channel by period, shortest first."""
+    found: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in counts.iter_rows(named=True):
+        key = (_account(row), row.get("channel"), row.get("category"), row.get("sku"), row["period"])
+        found[key].append(row)
+    for windows in found.values():
+        yield sorted(windows, key=_hours)
+
+
+def _gap(windows: Sequence[Row], direction: str, limits: DemandThresholds) -> _Gap | None:
+    """The most convincing window of those that are off in this direction, if the latest one agrees."""
+    if direction == SPIKE:
+        windows = [row for row in windows if _hours(row) <= _LONGEST_SPIKE_HOURS]
+        enough = [row for row in windows if row["observed"] >= limits.min_expected * (1 + limits.spike_rate)]
+    else:
+        enough = [row for row in windows if row["expected"] >= limits.min_expected]
+    if not enough or not _is_off(enough[0], direction, limits, slack=0.5):
+        return None
+    for slack in (1.0, 0.5):
+        off = [row for row in enough if _is_off(row, direction, limits, slack)]
+        probable = [(_chance(row) * len(enough), _hours(row), place) for place, row in enumerate(off)]
+        if not probable:
             continue
-        judged.add(fingerprint("anomaly", f"{subject} {row['period']}"))
-        direction = _direction(row, limits)
-        if direction:
-            alerts.append(_anomaly(row, subject, direction, limits, now))
-    fallen = {alert.channels for alert in alerts if not _is_narrow(alert.facts)}
-    kept = (a for a in alerts if not (_is_narrow(a.facts) and a.channels in fallen))
-    return Findings(tuple(kept), frozenset(judged), tuple(withheld))
+        chance, _, place = min(probable)
+        if _improbable(off[place], chance, limits, slack):
+            return _Gap(off[place], direction, min(1.0, chance), limits, holding=slack < 1)
+    return None
+
+
+def _is_off(row: Row, direction: str, limits: DemandThresholds, slack: float) -> bool:
+    observed, expected = float(row["observed"]), max(float(row["expected"]), 1e-9)
+    if direction == DROP:
+        return observed <= expected * (1 - limits.drop_rate * slack)
+    return observed >= expected * (1 + limits.spike_rate * slack)
+
+
+def _improbable(row: Row, chance: float, limits: DemandThresholds, slack: float) -> bool:
+    if row.get("score") is not None:
+        return bool(row["score"] >= limits.min_score * slack)
+    return bool(chance <= limits.max_probability**slack)
+
+
+def _chance(row: Row) -> float:
+    return tail(float(row["observed"]), max(float(row["expected"]), 1e-9), _spread(row))
+
+
+def _explained(gaps: list[_Gap]) -> list[_Gap]:
+    """Without those another one explains: a part behind most of the whole, else the parts of a whole."""
+    kept = list(gaps)
+    for wide in sorted((gap for gap in gaps if not gap.row.get("sku")), key=lambda gap: _is_narrow(gap.row)):
+        if wide not in kept:
+            continue
+        parts = [gap for gap in kept if _is_part(gap, wide)]
+        if any(part.hourly >= _EXPLAINS * wide.hourly and part.holding == wide.holding for part in parts):
+            kept.remove(wide)
+        elif not wide.holding:
+            kept = [gap for gap in kept if gap not in parts]
+    return kept
+
+
+def _is_part(gap: _Gap, whole: _Gap) -> bool:
+    one, all_of = gap.row, whole.row
+    if gap is whole or gap.direction != whole.direction or one.get("channel") != all_of.get("channel"):
+        return False
+    if _account(one) != _account(all_of) or one["period"] != all_of["period"]:
+        return False
+    if _is_narrow(all_of):
+        return bool(one.get("sku")) and one.get("category") == all_of.get("category")
+    return _is_narrow(one)
+
+
+def _alerts(
+    gaps: list[_Gap], counts: pl.DataFrame, now: datetime, told: Collection[str]
+) -> tuple[list[Alert], list[Withheld]]:
+    """One alert per subject, direction and period; a day whose hours were told is not told again."""
+    together: dict[str, list[_Gap]] = defaultdict(list)
+    for gap in gaps:
+        together[_fingerprint(gap.row, gap.direction)].append(gap)
+    hourly = {key for key in (*together, *told) if key.endswith(" hour")}
+    alerts: list[Alert] = []
+    silenced: list[Withheld] = []
+    for key, found in together.items():
+        if key.endswith(" day") and key.removesuffix(" day") + " hour" in hourly:
+            silenced.append(Withheld(key, "the hourly alert said it"))
+        else:
+            firing = [gap for gap in found if not gap.holding] or found
+            alerts.append(_anomaly(key, firing, counts, now))
+    return alerts, silenced
+
+
+def _anomaly(key: str, gaps: list[_Gap], counts: pl.DataFrame, now: datetime) -> Alert:
+    strongest = min(gaps, key=lambda gap: gap.probability)
+    row, limits = strongest.row, strongest.limits
+    facts = _facts(row, now) | {
+        "direction": strongest.direction,
+        "hours": _hours(row),
+        "probability": float(f"{strongest.probability:.3g}"),
+        "is_listed": row.get("is_listed"),
+        "channels": sorted({str(gap.row["channel"]) for gap in gaps if gap.row.get("channel")}),
+    }
+    if len(gaps) > 1:
+        facts |= _sums(gaps, row, counts)
+    collapsed = facts["observed"] <= facts["expected"] * (1 - limits.critical_drop_rate)
+    critical = strongest.direction == DROP and collapsed and not _is_narrow(row)
+    severity = Severity.CRITICAL if critical else Severity.WARNING
+    return _alert("anomaly", severity, key, facts, row, holding=all(gap.holding for gap in gaps))
+
+
+def _sums(gaps: list[_Gap], row: Row, counts: pl.DataFrame) -> Facts:
+    """Observed and expected of every channel concerned, over the window of the strongest gap."""
+    same = counts.filter(
+        pl.col("channel").is_in([gap.row["channel"] for gap in gaps]),
+        pl.col("sku").eq_missing(pl.lit(row.get("sku"))),
+        pl.col("category").eq_missing(pl.lit(row.get("category"))),
+        pl.col("period") == row["period"],
+    )
+    if "hours" in same.columns:
+        same = same.filter(pl.col("hours") == row["hours"])
+    return {"observed": float(same["observed"].sum()), "expected": round(float(same["expected"].sum()), 2)}
 
 
 def trending_products(sales: pl.DataFrame, now: datetime, thresholds: Thresholds | None = None) -> Findings:
-    """Products that sell well above their forecast over the last `days` days: good news with a task in it."""
-    thresholds = thresholds or Thresholds()
+    """Products ordered well above what is usual over the last `days` days: good news with a task in it.
+
+    Same columns; a SKU on several channels is one alert with the sums of those where it is fresh.
+    """
+    limits_of = cache((thresholds or Thresholds()).demand_for)
     alerts: list[Alert] = []
     judged: set[str] = set()
+    by_sku: dict[str, list[Row]] = defaultdict(list)
     for row in sales.iter_rows(named=True):
-        limits = thresholds.demand_for(_account(row), row.get("category"), row.get("sku"))
-        if not limits.enabled or row.get("is_fresh") is False:
-            continue
-        subject = _subject(row)
-        judged.add(fingerprint("trending", subject))
-        expected, observed = float(row["expected"]), float(row["observed"])
+        limits = limits_of(_account(row), row.get("category"), row.get("sku"))
+        if limits.enabled and row.get("is_fresh") is not False:
+            by_sku[row["sku"]].append(row)
+    for sku, rows in by_sku.items():
+        limits = limits_of(_account(rows[0]), rows[0].get("category"), sku)
+        judged.add(fingerprint("trending", sku))
+        observed = sum(float(row["observed"]) for row in rows)
+        expected = sum(float(row["expected"]) for row in rows)
         risen = expected > 0 and observed >= expected * (1 + limits.trend_rate)
-        chance = tail(observed, max(expected, 1e-9), _spread(row))
-        if risen and observed >= limits.trend_min_units and chance <= 0.01:
-            facts = _facts(row, now) | {"days": row.get("days") or 7}
-            alerts.append(_alert("trending", Severity.INFO, subject, facts, row))
+        chance = tail(observed, max(expected, 1e-9), max(_spread(row) for row in rows))
+        if risen and observed >= limits.trend_min_units and chance <= limits.trend_max_probability:
+            first = max(rows, key=lambda row: float(row["observed"]))
+            facts = _facts(first, now) | {
+                "days": first.get("days") or 7,
+                "observed": observed,
+                "expected": round(expected, 2),
+                "channels": sorted({str(row["channel"]) for row in rows}),
+                "accounts": sorted({_account(row) for row in rows}),
+            }
+            alerts.append(_alert("trending", Severity.INFO, fingerprint("trending", sku), facts, first))
     return Findings(tuple(alerts), frozenset(judged))
 
 
@@ -92,43 +291,20 @@ def _mass(count: int, expected: float, spread: float) -> float:
     )
 
 
-def _direction(row: Row, limits: DemandThresholds) -> str | None:
-    observed, expected = float(row["observed"]), float(row["expected"])
-    if expected < limits.min_expected:
-        return None
-    direction = "drop" if observed < expected else "spike"
-    far = observed <= expected * (1 - limits.drop_rate)
-    if direction == "spike":
-        far = observed >= expected * (1 + limits.spike_rate)
-    score = row.get("score")
-    if score is not None:
-        improbable = score >= limits.min_score
-    else:
-        improbable = tail(observed, expected, _spread(row)) <= limits.max_probability
-    return direction if far and improbable else None
-
-
-def _anomaly(row: Row, subject: str, direction: str, limits: DemandThresholds, now: datetime) -> Alert:
-    facts = _facts(row, now) | {
-        "direction": direction,
-        "probability": float(f"{tail(row['observed'], row['expected'], _spread(row)):.3g}"),
-    }
-    collapsed = direction == "drop" and row["observed"] <= row["expected"] * (1 - limits.critical_drop_rate)
-    severity = Severity.CRITICAL if collapsed and not _is_narrow(facts) else Severity.WARNING
-    return _alert("anomaly", severity, f"{subject} {row['period']}", facts, row)
-
-
-def _alert(alert_type: str, severity: Severity, subject: str, facts: Facts, row: Row) -> Alert:
+def _alert(
+    alert_type: str, severity: Severity, key: str, facts: Facts, row: Row, *, holding: bool = False
+) -> Alert:
     return Alert(
         alert_type=alert_type,
         severity=severity,
-        fingerprint=fingerprint(alert_type, subject),
+        fingerprint=key,
         title=wording.title(alert_type, facts),
         message=wording.message(alert_type, facts),
         action_url=seller_page(row["channel"], row["sku"]) if row.get("channel") and row.get("sku") else None,
         product_id=row.get("product_id"),
-        channel_id=row.get("channel_id"),
+        channel_id=row.get("channel_id") if len(facts["channels"]) == 1 else None,
         facts=facts,
+        holding=holding,
     )
 
 
@@ -142,26 +318,36 @@ def _facts(row: Row, now: datetime) -> Facts:
         "accounts": [_account(row)],
         "today": now.date().isoformat(),
         "period": row.get("period"),
+        "date": row["date"].isoformat() if row.get("date") else None,
         "start_at": start.isoformat() if start else None,
         "observed": float(row["observed"]),
         "expected": round(float(row["expected"]), 2),
     }
 
 
-def _is_narrow(facts: Facts) -> bool:
-    return bool(facts.get("sku") or facts.get("category"))
+def _fingerprint(row: Row, direction: str) -> str:
+    return fingerprint("anomaly", f"{_subject(row)} {direction} {row['period']}")
 
 
 def _subject(row: Row) -> str:
-    return " ".join(_parts(row))
-
-
-def _parts(row: Row) -> Iterator[str]:
-    yield str(row.get("channel") or _account(row))
+    """What an alert is about, whatever the channel: the SKU, the account's category, or the account."""
     if row.get("sku"):
-        yield str(row["sku"])
-    elif row.get("category"):
-        yield f"category {row['category']}"
+        return str(row["sku"])
+    if row.get("category"):
+        return f"{_account(row)} category {row['category']}"
+    return _account(row)
+
+
+def _place(row: Row) -> str:
+    return " ".join(str(part) for part in (row.get("channel"), _subject(row)) if part)
+
+
+def _is_narrow(row: Row) -> bool:
+    return bool(row.get("sku") or row.get("category"))
+
+
+def _hours(row: Row) -> int:
+    return int(row.get("hours") or (24 if row["period"] == "day" else 1))
 
 
 def _spread(row: Row) -> float:

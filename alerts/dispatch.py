@@ -136,6 +136,29 @@ def follow_up(
     return results
 
 
+def pass_on(
+    failed: Iterable[Mapping[str, Any]],
+    senders: Mapping[str, Sender],
+    now: datetime,
+    *,
+    resolved: Collection[str] = (),
+    health: dict[str, Health] | None = None,
+    policy: DeliveryPolicy | None = None,
+) -> list[Result]:
+    """Messages that were taken and then could not be delivered, on the next way that works. Those no way is left
+    for, or that ended meanwhile, give no result."""
+    run = _Run(senders, now, policy or DeliveryPolicy(), health if health is not None else {})
+    passed = []
+    for row in failed:
+        message = Outgoing.from_row(row)
+        if message.fingerprint in resolved:
+            continue
+        taken = _hand_over(run, message, row.get("last_error") or "it could not be delivered")
+        if taken is not None:
+            passed.append(replace(taken, attempted=True))
+    return passed
+
+
 def backoff(attempts: int, policy: DeliveryPolicy, asked_seconds: float | None, key: str) -> timedelta:
     """How long to wait after so many attempts: doubling with jitter, never less than the provider asked.
 

@@ -144,6 +144,19 @@ def plan_escalations(
     return Plan(tuple(draft.messages), tuple(draft.unsent))
 
 
+def plan_reminders(
+    episodes: Iterable[Episode], routes: Routes, now: datetime, linker: Linker | None = None
+) -> tuple[Plan, list[str]]:
+    """What was snoozed and is still so, told again once its time is up; and the fingerprints to wake."""
+    over = [
+        episode
+        for episode in episodes
+        if episode.resolved_at is None and episode.snoozed_until and episode.snoozed_until <= now
+    ]
+    changes = [_as_transition(episode, reminded_at=now.isoformat()) for episode in over]
+    return plan(changes, routes, now, linker), [episode.fingerprint for episode in over]
+
+
 def _why_not(change: Transition, recipient: Recipient, now: datetime) -> str | None:
     """The first reason not to tell this recipient of this change; None when there is none."""
     return next(_reasons(change, recipient, now), None)
@@ -227,6 +240,8 @@ def _tell(
     if kind == "all_clear":  # nobody is woken by good news
         chosen = tuple(way for way in chosen if way != "sms") or chosen
     subject = key or f"{first.fingerprint} {first.change} {first.severity} {first.facts.get('opened_at')}"
+    if first.facts.get("reminded_at"):
+        subject += f" again {first.facts['reminded_at']}"
     if first.change == UPDATED and key is None:
         subject += " " + ",".join(first.facts.get("new_channels") or ())
     not_before = _not_before(draft, recipient, kind, severity, first)
@@ -353,7 +368,7 @@ def _links(
     }
 
 
-def _as_transition(episode: Episode) -> Transition:
+def _as_transition(episode: Episode, **more: str) -> Transition:
     return Transition(
         fingerprint=episode.fingerprint,
         change=OPENED,
@@ -364,7 +379,7 @@ def _as_transition(episode: Episode) -> Transition:
         title=episode.title,
         message=episode.message,
         action_url=episode.action_url,
-        facts={**episode.facts, "opened_at": episode.opened_at.isoformat()},
+        facts={**episode.facts, "opened_at": episode.opened_at.isoformat(), **more},
     )
 
 

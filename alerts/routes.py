@@ -23,7 +23,7 @@ warning = ["email"]
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -178,6 +178,16 @@ class Routes(BaseModel):
             )
         )
 
+    def with_rows(self, rows: Iterable[Mapping[str, Any]]) -> "Routes":
+        """The routes with recipients of a table added; one of the same name replaces the file's."""
+        added = recipients_from_rows(rows)
+        names = {recipient.name for recipient in added}
+        kept = tuple(recipient for recipient in self.recipients if recipient.name not in names)
+        try:
+            return Routes(recipients=(*kept, *added))
+        except ValidationError as error:
+            raise AlertConfigError(f"recipients: {first_mistake(error)}") from error
+
     def named(self, name: str) -> Recipient | None:
         """The recipient of that name."""
         return next((recipient for recipient in self.recipients if recipient.name == name), None)
@@ -195,14 +205,12 @@ def load_routes(path: Path) -> Routes:
         raise AlertConfigError(f"{path}: {first_mistake(error)}") from error
 
 
-def routes_from_rows(rows: list[dict[str, Any]]) -> Routes:
-    """Routes from rows of a table whose columns are named like the fields; null means the default."""
+def recipients_from_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Recipient, ...]:
+    """Recipients from rows named like the fields; null means the default."""
     try:
-        return Routes(
-            recipients=tuple(
-                Recipient.model_validate({key: value for key, value in row.items() if value is not None})
-                for row in rows
-            )
+        return tuple(
+            Recipient.model_validate({key: value for key, value in row.items() if value is not None})
+            for row in rows
         )
     except ValidationError as error:
         raise AlertConfigError(f"recipients: {first_mistake(error)}") from error

@@ -160,6 +160,7 @@ def senders_for(settings: AlertSettings) -> dict[str, Sender]:
             settings.twilio_from,
             base_url=settings.twilio_api_url,
             timeout_seconds=timeout,
+            status_callback=settings.twilio_callback(),
         )
     if settings.slack_webhook_url:
         senders["slack"] = SlackSender(

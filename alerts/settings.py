@@ -115,6 +115,12 @@ class AlertSettings(BaseSettings):
         """Thresholds of WHARF_THRESHOLDS_FILE, else the defaults."""
         return load_thresholds(self.wharf_thresholds_file)
 
+    def twilio_callback(self) -> str | None:
+        """Where Twilio is asked to report; None where it could not reach us: then it is asked instead."""
+        if self.wharf_public_url is None or is_loopback(urlsplit(self.wharf_public_url).hostname or ""):
+            return None
+        return f"{self.wharf_public_url}/events/twilio"
+
     def linker(self, valid_for: timedelta = timedelta(days=7)) -> Linker | None:
         """Maker of acknowledge and snooze links; None without WHARF_PUBLIC_URL and WHARF_SECRET_KEY."""
         if self.wharf_public_url is None or self.wharf_secret_key is None:

@@ -1,4 +1,4 @@
-"""When a figure becomes an alert, and who may say otherwise: a TOML file, no code.
+"""When a figure becomes an alert, and who may say otherwise: a TOML file and rows of a table, no code.
 
 ```toml
 [stock]                      # for everything
@@ -13,7 +13,7 @@ enabled = false
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,13 @@ class DemandThresholds(_Group):
     enabled: bool = True
     drop_rate: float = Field(default=0.6, gt=0, le=1)  # at least 60 % below the expected count
     spike_rate: float = Field(default=1.5, gt=0)  # at least 150 % above it
-    max_probability: float = Field(default=0.001, gt=0, lt=1)  # of a count so far off by chance
+    max_probability: float = Field(default=1e-4, gt=0, lt=1)  # of a count so far off by chance
     critical_drop_rate: float = Field(default=0.9, gt=0, le=1)
     min_expected: float = Field(default=5, ge=0)  # fewer expected orders than this prove nothing
     min_score: float = Field(default=0.9, ge=0, le=1)  # where the frame brings a score of 0 to 1
     trend_rate: float = Field(default=0.5, gt=0)
     trend_min_units: float = Field(default=10, ge=0)
+    trend_max_probability: float = Field(default=0.01, gt=0, lt=1)
 
 
 class DataThresholds(_Group):
@@ -130,6 +131,39 @@ def load_thresholds(path: Path | None) -> Thresholds:
         raise AlertConfigError(f"{path} is not TOML: {error}") from error
     except ValidationError as error:
         raise AlertConfigError(f"{path}: {first_mistake(error)}") from error
+
+
+def with_rows(thresholds: Thresholds, rows: Iterable[Mapping[str, Any]]) -> Thresholds:
+    """The thresholds with those of a table on top: scope (all, account, category, sku), name, setting
+    ("stock.critical_days"), value. A wrong one is named in an AlertConfigError."""
+    told = thresholds.model_dump()
+    for row in rows:
+        group, _, field = str(row["setting"]).partition(".")
+        place = told
+        if row["scope"] != "all":
+            scopes = told[{"account": "accounts", "category": "categories", "sku": "skus"}[row["scope"]]]
+            place = scopes.setdefault(row["name"], {})
+        if group not in _GROUPS or field not in _GROUPS[group].model_fields:
+            raise AlertConfigError(
+                f"there is no threshold {row['setting']!r}; there are {', '.join(settings())}"
+            )
+        place[group] = {**(place.get(group) or {}), field: row["value"]}
+    try:
+        return Thresholds.model_validate(told)
+    except ValidationError as error:
+        raise AlertConfigError(f"thresholds: {first_mistake(error)}") from error
+
+
+def settings() -> list[str]:
+    """Every threshold there is, as `group.field`."""
+    return [f"{group}.{field}" for group, model in _GROUPS.items() for field in model.model_fields]
+
+
+_GROUPS: dict[str, type[_Group]] = {
+    "stock": StockThresholds,
+    "demand": DemandThresholds,
+    "data": DataThresholds,
+}
 
 
 def first_mistake(error: ValidationError) -> str:

@@ -163,16 +163,28 @@ def _anomaly_title(facts: Facts, locale: Locale) -> str:
 
 
 def _anomaly(facts: Facts, locale: Locale) -> list[str]:
-    hint = {
-        "drop": "Check that the listing is live, in stock and priced right, and that the marketplace is up.",
-        "spike": "Check the price and the stock: a wrong price or a mention may be behind it.",
-    }[facts["direction"]]
-    span = "hour" if facts["period"] == "hour" else "day"
-    return [
-        f"{locale.number(facts['observed'], 0)} in the {span} from {locale.instant(facts['start_at'])}; "
-        f"this {span} of the week should bring about {locale.number(facts['expected'])}.",
-        hint,
-    ]
+    observed, expected = locale.number(facts["observed"], 0), locale.number(facts["expected"])
+    if facts["period"] == "day":
+        day = locale.date(facts.get("date") or facts["start_at"])
+        said = f"{observed} orders on {day}; such a day should bring about {expected}."
+    else:
+        hours = int(facts.get("hours") or 1)
+        span = "hour" if hours == 1 else f"{locale.number(hours, 0)} hours"
+        said = (
+            f"{observed} orders in the {span} from {locale.instant(facts['start_at'])}; at this time of the week "
+            f"about {expected} are usual."
+        )
+    return [said, _what_to_check(facts)]
+
+
+def _what_to_check(facts: Facts) -> str:
+    if facts["direction"] == "spike":
+        return "Check the price and the stock: a wrong price or a mention may be behind it."
+    if facts.get("is_listed") is False:
+        return "The listing is no longer active: see why the marketplace took it down."
+    if facts.get("sku") or facts.get("category"):
+        return "Check that the listing is live, priced right and still holds the buy box."
+    return "Check that the marketplace is up and that the account is in good standing."
 
 
 def _trending_title(facts: Facts, locale: Locale) -> str:
@@ -181,8 +193,8 @@ def _trending_title(facts: Facts, locale: Locale) -> str:
 
 def _trending(facts: Facts, locale: Locale) -> list[str]:
     return [
-        f"{locale.number(facts['observed'], 0)} sold in {_days(facts['days'], locale)} where about "
-        f"{locale.number(facts['expected'])} were expected.",
+        f"{locale.number(facts['observed'], 0)} orders in {_days(facts['days'], locale)} where about "
+        f"{locale.number(facts['expected'])} are usual.",
         "Check that the stock on hand and the next order keep up.",
     ]
 

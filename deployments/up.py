@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
+from alerts.settings import load_settings
 from deployments import prefect_client, sweeper
 from deployments.sandbox_accounts import Sandbox
 from flows import connections
@@ -70,6 +71,7 @@ def run() -> None:
             "WHARF_HOME": str(home),
             "WHARF_SECRET_KEY": ensure_secret_key(home, settings.secret_key),
             "WHARF_ROOT": str(bootstrap.ROOT),
+            "WHARF_PUBLIC_URL": _links_lead_to(settings),
             "PREFECT_API_URL": prefect_url,
             **prefect_client.environment(home),
         }
@@ -99,7 +101,8 @@ def run() -> None:
             environment=environment | played | {"PATH": _our_python_first()},
             grace_seconds=WORKER_GRACE_SECONDS,
         )
-        cleanup.enter_context(supervise([worker], restart=True))
+        callbacks = _callbacks(home, settings, environment | played)
+        cleanup.enter_context(supervise([worker, callbacks], restart=True))
         cleanup.enter_context(announced(home, {"PREFECT_API_URL": prefect_url, **played}))
         if _is_fresh() and not stop.is_set():
             bootstrap.run_now("daily/daily", environment, effort="quick")
@@ -129,6 +132,27 @@ def _played(home: Path, settings: WharfSettings, sandbox: Sandbox, inbox: str) -
     ]
 
 
+def _links_lead_to(settings: WharfSettings) -> str:
+    """The public address of WHARF_CALLBACKS_PORT, or this machine."""
+    return load_settings().wharf_public_url or f"http://127.0.0.1:{settings.callbacks_port}"
+
+
+def _callbacks(home: Path, settings: WharfSettings, environment: Mapping[str, str]) -> Any:
+    """What answers to the links in messages and to the providers."""
+    from deployments.local.stack import python_service, require_port
+
+    port = str(settings.callbacks_port)
+    require_port(settings.callbacks_port, "answers to messages", setting="WHARF_CALLBACKS_PORT")
+    return python_service(
+        "callbacks",
+        "deployments.callbacks",
+        ["--port", port],
+        home=home,
+        url=f"http://127.0.0.1:{port}/health",
+        environment=environment,
+    )
+
+
 def _sweep(prefect_url: str, message: str, *, unstarted: bool = False) -> None:
     """Tell dead runs as such; a server that does not answer now is asked again next time."""
     try:
@@ -143,10 +167,11 @@ def _accounts() -> Mapping[str, Any]:
 
 
 def _is_fresh() -> bool:
-    """Whether nothing was ever loaded: then the first journey starts at once instead of at its next hour."""
-    from warehouse import read
+    """Whether the first journey never came to its end: it then starts at once instead of at its next hour."""
+    from warehouse import forecasts, read
 
-    return not read.has_orders(connections.postgres())
+    engine = connections.postgres()
+    return not (read.has_orders(engine) and forecasts.has_any(engine))
 
 
 def _our_python_first() -> str:

@@ -29,10 +29,10 @@ class AnomalySettings:
     drift as one. `quiet_days`: silence after an alarm. Rows of the warm-up are only learned from.
     """
 
-    floor: float = 5.0
+    floor: float = 4.0
     tail: float = 1.2
-    extreme: float = 0.998
-    memory: int = 3_000
+    extreme: float = 0.999
+    memory: int = 6_000
     together: int = 24
     quiet_days: float = 1.0
     broad_floor: float = 5.0

@@ -47,7 +47,7 @@ class Desk:
         self.title, self.did = title, []
 
     def client(self, now=NOW) -> Browser:
-        effects = Effects(self.acknowledge, self.snooze, self.did.extend)
+        effects = Effects(self.acknowledge, self.snooze, lambda way, events: self.did.extend(events))
         return Browser(
             create_app(
                 effects, clock=lambda: now, linker=LINKER, sendgrid_public_key=PUBLIC,

@@ -9,7 +9,7 @@ from alerts.alert import Findings, Severity
 from alerts.episodes import Episode, step
 from alerts.errors import AlertConfigError
 from alerts.plan import plan, plan_digests, plan_escalations
-from alerts.routes import Recipient, Routes, load_routes, routes_from_rows
+from alerts.routes import Recipient, Routes, load_routes, recipients_from_rows
 from alerts.rules import stock_alerts
 from tests.alerts_factories import NOW, applied, position, position_row, running_low, sold_out
 
@@ -261,11 +261,11 @@ def test_a_wrong_routes_file_is_refused_with_its_mistake(tmp_path, line, says):
         load_routes(file)
 
 
-def test_routes_from_rows_of_a_table():
+def test_recipients_from_rows_of_a_table():
     rows = [{"name": "Ada", "email": "ada@example.com", "phone": None, "severities": ["critical"]}]
-    assert routes_from_rows(rows).recipients[0].severities == (Severity.CRITICAL,)
+    assert recipients_from_rows(rows)[0].severities == (Severity.CRITICAL,)
     with pytest.raises(AlertConfigError, match="recipients"):
-        routes_from_rows([{"name": "Ada"}])
+        recipients_from_rows([{"name": "Ada"}])
 
 
 def test_a_message_is_plain_values():
