@@ -62,32 +62,62 @@ def store_items(data: Path, limit: int, seed: int) -> pl.DataFrame:
 
 
 def promotions(data: Path, limit: int, seed: int) -> pl.DataFrame:
-    """Simulated shops with promotion weeks known ahead, closed Sundays and holidays, and a yearly season."""
+    """Simulated shops of one chain: promotion weeks known ahead, closed Sundays and holidays (Easter's among them)."""
     rng = np.random.default_rng(seed)
-    days = [date(2022, 6, 1) + timedelta(days=k) for k in range(942)]
+    days = [date(2022, 11, 1) + timedelta(days=k) for k in range(964)]
     weekday = np.array([day.weekday() for day in days])
+    holiday = np.array([_is_holiday(day) for day in days])
     year = np.array([day.timetuple().tm_yday for day in days]) / 365.25 * 2 * np.pi
-    closed = (weekday == 6) | np.array(
-        [(day.month, day.day) in {(12, 25), (12, 26), (1, 1), (5, 1)} for day in days]
-    )
+    advent = np.array([1 + 0.5 * max(0.0, 1 - abs((date(day.year, 12, 20) - day).days) / 25) for day in days])
+    before_holiday = 1 + 0.25 * np.append(holiday[1:], False)
+    week_number = np.arange(len(days) + weekday[0]) // 7
+    chain = rng.random(week_number[-1] + 1) < 0.5
     frames = []
     for shop in range(limit):
-        promo = np.zeros(len(days))
-        for week in range(0, len(days) // 7):
-            if rng.random() < 0.45:
-                promo[week * 7 + (7 - weekday[0]) % 7 :][:5] = 1
-        season = (
-            1
-            + rng.uniform(0.05, 0.3) * np.sin(year + rng.uniform(0, 0.6))
-            + 0.25 * np.exp(-((year - 6.1) ** 2) / 0.05)
-        )
-        week = 1 + 0.25 * rng.standard_normal(7)
-        level = rng.lognormal(2.5, 0.8) * np.exp(np.cumsum(rng.normal(0, 0.006, len(days))))
-        mean = level * season * np.clip(week[weekday], 0.3, 2) * (1 + promo * rng.uniform(0.2, 1.1)) * ~closed
+        own = np.where(rng.random(len(chain)) < 0.9, chain, rng.random(len(chain)) < 0.5)
+        promo = (own[week_number[weekday[0] :]] & (weekday < 5)).astype(float)
+        lift = rng.uniform(0.2, 0.8) * np.array([1.3, 1.0, 0.8, 0.7, 0.8, 0.0, 0.0])[weekday] * promo
+        week = np.clip(1 + 0.15 * rng.standard_normal(7), 0.5, 1.6)[weekday]
+        season = 1 + rng.uniform(0.02, 0.2) * np.sin(year + rng.uniform(0, 0.6))
+        closed = holiday | ((weekday == 6) & (shop % 10 > 0))
+        level = rng.lognormal(4.0, 0.7) * np.exp(np.cumsum(rng.normal(0, 0.004, len(days))))
+        mean = level * season * week * advent * before_holiday * (1 + lift) * ~closed
         units = rng.negative_binomial(60, 60 / (60 + np.maximum(mean, 1e-9))) * ~closed
         frames.append(
             pl.DataFrame(
                 {"series_id": f"shop{shop:03d}", "date": days, "y": units.astype(float), "promo": promo}
+            )
+        )
+    return pl.concat(frames)
+
+
+def priced_items(data: Path, limit: int, seed: int) -> pl.DataFrame:
+    """Simulated slow and fast grocery items in four shops: price cuts known ahead, paydays, two closed days a year."""
+    rng = np.random.default_rng(seed)
+    days = [date(2023, 1, 15) + timedelta(days=k) for k in range(800)]
+    weekday = np.array([day.weekday() for day in days])
+    closed = np.array([(day.month, day.day) in {(12, 25), (1, 1)} for day in days])
+    payday = np.array([1.2 if day.day in (1, 2, 15, 16) else 1.0 for day in days])
+    year = np.array([day.timetuple().tm_yday for day in days]) / 365.25 * 2 * np.pi
+    frames = []
+    for item in range(limit):
+        promo, day = np.zeros(len(days)), 0
+        while day < len(days):
+            day += int(rng.exponential(45))
+            promo[day : day + int(rng.integers(3, 15))] = 1
+            day += 15
+        usual, cut = rng.lognormal(1.5, 0.6), rng.uniform(0.1, 0.4)
+        week = (1 + rng.uniform(0.1, 0.5) * (weekday >= 4)) * payday
+        season = 1 + rng.uniform(0, 0.3) * np.sin(year + rng.uniform(0, 6.28))
+        level = rng.lognormal(1.0, 1.1) * np.exp(np.cumsum(rng.normal(0, 0.008, len(days))))
+        mean = level * week * season * (1 + promo * cut * rng.uniform(1, 7)) * ~closed
+        size = rng.uniform(1, 8)
+        units = rng.negative_binomial(size, size / (size + np.maximum(mean, 1e-9))) * ~closed
+        columns = {"date": days, "y": units.astype(float), "price": np.round(usual * (1 - cut * promo), 2)}
+        labels = {"category": f"c{item // 4 % 5}", "channel": f"shop{item % 4}"}
+        frames.append(
+            pl.DataFrame(
+                {"series_id": f"item{item // 4:03d}|{item % 4}", **columns, "promo": promo, **labels}
             )
         )
     return pl.concat(frames)
@@ -98,8 +128,20 @@ SETS: dict[str, Callable[[Path, int, int], pl.DataFrame]] = {
     "m5": m5,
     "sid": store_items,
     "promo": promotions,
+    "items": priced_items,
 }
-SIZES = {"or2": 250, "m5": 70, "sid": 100, "promo": 60}
+SIZES = {
+    "sample": {"or2": 80, "m5": 70, "sid": 30, "promo": 30, "items": 40},
+    "full": {"or2": 250, "m5": 70, "sid": 100, "promo": 60, "items": 200},
+}
+
+
+def _is_holiday(day: date) -> bool:
+    """Shops of the simulated chain are shut: fixed days and those that move with Easter."""
+    from dateutil.easter import easter
+
+    fixed = {(1, 1), (5, 1), (10, 3), (12, 25), (12, 26)}
+    return (day.month, day.day) in fixed or (day - easter(day.year)).days in {-2, 1, 39, 50}
 
 
 def _choose(names: list[str], limit: int, seed: int) -> list[str]:
@@ -113,4 +155,16 @@ def _dense(sold: pl.DataFrame, last: date) -> pl.DataFrame:
         grid.join(sold, on=["series_id", "date"], how="left")
         .with_columns(pl.col("y").fill_null(0.0))
         .sort("series_id", "date")
+    )
+
+
+def with_stock_outs(series: pl.DataFrame, share: float, days: int = 180, seed: int = 5) -> pl.DataFrame:
+    """The same with a share of the last `days` out of stock: `y` 0 and `in_stock` 0, four days at a time."""
+    rng = np.random.default_rng(seed)
+    out = np.zeros(series.height)
+    for start in np.flatnonzero(rng.random(series.height) < share / 4.0):
+        out[start : start + 4] = 1
+    gone = pl.lit(pl.Series(out > 0)) & (pl.col("date") > pl.col("date").max().dt.offset_by(f"-{days}d"))
+    return series.with_columns(
+        y=pl.when(gone).then(0.0).otherwise("y"), in_stock=pl.when(gone).then(0.0).otherwise(1.0)
     )

@@ -55,20 +55,22 @@ class Past:
     scale: Floats  # √ of the mean squared day-to-day difference, the unit of RMSSE
     spread: Floats  # standard deviation of the last half year, the unit of residuals
     level: Floats  # mean of the last half year
+    closed: Bools  # days on which nothing was open: they are 0 and teach nothing; `y` is NaN there
 
 
-def past_of(panel: Panel, offset: int, said: Mapping[str, Floats], horizon: int) -> Past:
-    """A past origin of the panel, ready to be judged."""
+def past_of(panel: Panel, offset: int, said: Mapping[str, Floats], closed: Bools) -> Past:
+    """A past origin of the panel, ready to be judged on the days that were not foreseen as `closed`."""
     cut = panel.cut(offset)
     spread, level = unit(cut)
     return Past(
         offset=offset,
-        y=_calm_truth(panel, offset, horizon),
+        y=np.where(closed, np.nan, _calm_truth(panel, offset, closed.shape[1])),
         said=said,
         group=demand_class(cut),
         scale=np.sqrt(naive_scale(cut.y)),
         spread=spread,
         level=level,
+        closed=closed,
     )
 
 

@@ -75,7 +75,7 @@ def calibrate_sums(pasts: Sequence[Past], said: Sequence[Floats]) -> CumulativeC
 
 def _scaled(past: Past, yhat: Floats, lead: int) -> Floats:
     y = past.y[:, :lead]
-    gaps = np.isnan(y).mean(axis=1)
+    gaps = (np.isnan(y) & ~past.closed[:, :lead]).mean(axis=1)
     total = yhat[:, :lead].sum(axis=1)
     # a few unknown days are taken as forecast: dropping the series would leave only the always-available
     actual = np.where(np.isnan(y), yhat[:, :lead], y).sum(axis=1)

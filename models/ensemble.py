@@ -7,7 +7,7 @@ import polars as pl
 
 from models.base import FIXED_WEIGHTS, Bools, Floats, Ints
 from models.champion import BLOCKS, CLASSES, YOUNG, block_of, kept_members
-from models.features import calm, history
+from models.features import History, calm
 from models.panel import Panel
 
 MOST_OVER_MONTH = 5.0  # no day ahead above 5 times the best 28-day mean …
@@ -121,12 +121,12 @@ def _middle(stack: Floats, weights: Floats, fallback: Floats) -> Floats:
     return np.where(some, value, fallback)
 
 
-def cold_start(panel: Panel, horizon: int) -> Floats:
+def cold_start(h: History, horizon: int) -> Floats:
     """Means of young series from their peers: the category's week and season times a shrunk own level.
 
     The own mean of n known days counts n/(n+7), the middle level of the category's others 7/(n+7).
     """
-    h = history(panel)
+    panel = h.panel
     count, t = panel.size, panel.days - 1
     rows, end = np.arange(count), np.full(panel.size, t)
     known = np.isfinite(panel.y).sum(axis=1)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.base import Floats, Ints
+from models.days import calendar, promotion_runs, same_date_before, same_easter_before
 from models.panel import Panel
+from models.week_profile import Usual, by_weekday, running, usual_of
 
 YEAR = 364  # 52 weeks: the same weekday a year ago
 WINDOWS = (7, 14, 28, 56, 182, 364)
+PACES = (7, 14, 28, 91)
 SCALE_WINDOW = 91
 MOST_OVER_USUAL = 20.0
 
@@ -68,6 +71,8 @@ class History:
     year_ratio_total: Floats
     year_first: int
     price_total: Floats | None
+    usual: Usual
+    promo_runs: tuple[Floats, Floats, Floats] | None
 
     def mean(self, rows: Ints, last: Ints, window: int) -> Floats:
         """Mean known units of the `window` days up to and with column `last`; NaN where nothing is known."""
@@ -117,34 +122,21 @@ def history(panel: Panel) -> History:
         panel=panel,
         y=y,
         known=known,
-        total=_running(filled),
-        count=_running(known),
-        squares=_running(filled**2),
-        sold=_running((filled > 0).astype(np.float64)),
-        weekly_total=_running_weekly(filled),
-        weekly_count=_running_weekly(known),
-        promo_total=_running(filled * on_promo),
-        promo_count=_running(known * on_promo),
+        total=running(filled),
+        count=running(known),
+        squares=running(filled**2),
+        sold=running((filled > 0).astype(np.float64)),
+        weekly_total=by_weekday(filled),
+        weekly_count=by_weekday(known),
+        promo_total=running(filled * on_promo),
+        promo_count=running(known * on_promo),
         since_sale=since.astype(np.float64),
         year_ratio_total=ratio,
         year_first=first,
-        price_total=None if price is None else _running(np.nan_to_num(price[:, :width])),
+        usual=usual_of(panel, filled, known, on_promo),
+        promo_runs=None if promo is None else promotion_runs(promo),
+        price_total=None if price is None else running(np.nan_to_num(price[:, :width])),
     )
-
-
-def _running(values: Floats) -> Floats:
-    out = np.zeros((values.shape[0], values.shape[1] + 1))
-    np.cumsum(values, axis=1, out=out[:, 1:])
-    return out
-
-
-def _running_weekly(values: Floats) -> Floats:
-    """Column c + 7 holds the total of columns c, c-7, c-14 …; the first 7 columns are 0."""
-    out = np.zeros((values.shape[0], values.shape[1] + 7))
-    out[:, 7:] = values
-    for column in range(14, out.shape[1]):
-        out[:, column] += out[:, column - 7]
-    return out
 
 
 def _year_index(panel: Panel, filled: Floats, known: Floats) -> tuple[int, Floats]:
@@ -163,7 +155,7 @@ def _year_index(panel: Panel, filled: Floats, known: Floats) -> tuple[int, Float
         block = filled[rows] * weight[rows]
         sums[0, begin : begin + panel.days] += block.sum(axis=0)
         np.add.at(sums[:, begin : begin + panel.days], 1 + panel.category[rows], block)
-    return first, _running(sums)
+    return first, running(sums)
 
 
 def origin_features(h: History, rows: Ints, t: Ints) -> tuple[list[str], Floats]:
@@ -179,6 +171,8 @@ def origin_features(h: History, rows: Ints, t: Ints) -> tuple[list[str], Floats]
         square = np.nan_to_num(h._between(h.squares, h.count, rows, t - window + 1, t + 1))
         columns[f"spread_{window}"] = np.sqrt(np.maximum(square - mean**2, 0)) / s
         columns[f"sold_{window}"] = h._between(h.sold, h.count, rows, t - window + 1, t + 1)
+    for window in PACES:
+        columns[f"pace_{window}"] = h.usual.pace(rows, t, window, s)
     columns["since_sale"] = np.log1p(h.since_sale[rows, t])
     columns["age"] = np.log1p(t - h.panel.start[rows])
     columns["known_28"] = (h.count[rows, t + 1] - h.count[rows, np.maximum(t - 27, 0)]) / 28
@@ -205,6 +199,7 @@ def target_features(h: History, rows: Ints, t: Ints, step: Ints) -> tuple[list[s
         columns[f"same_{weeks}"] = h.same_weekday(rows, last_same, weeks) / s
     day = h.panel.end[rows] - (h.panel.days - 1) + target
     columns |= calendar(day)
+    columns |= _usual_features(h, rows, t, target, last_same)
     around = h._between(h.total, h.count, rows, target - YEAR - 3, target - YEAR + 4)
     base = h.mean(rows, t - YEAR, 28)
     columns["year_week"] = around / s
@@ -224,7 +219,9 @@ def target_features(h: History, rows: Ints, t: Ints, step: Ints) -> tuple[list[s
             columns[name] = now
             columns[f"{name}_before"] = _at(values, rows, target - 1)
             columns[f"{name}_after"] = _at(values, rows, np.minimum(target + 1, values.shape[1] - 1))
-    if "promo" in h.panel.known:
+    if h.promo_runs is not None:
+        for name, values in zip(("promo_day", "promo_left", "promo_since"), h.promo_runs, strict=True):
+            columns[name] = _at(values, rows, target)
         lift = promo_lift(h, rows, t)
         on = columns["promo"] > 0
         share = _share(h, rows, t, SCALE_WINDOW)
@@ -232,23 +229,18 @@ def target_features(h: History, rows: Ints, t: Ints, step: Ints) -> tuple[list[s
     return list(columns), np.column_stack(list(columns.values()))
 
 
-def calendar(day: Ints) -> dict[str, Floats]:
-    """Weekday, day of month, day of year and the distance to Christmas, of a day number."""
-    dates = day.astype("datetime64[D]")
-    month = dates.astype("datetime64[M]")
-    year = dates.astype("datetime64[Y]")
-    of_year = (dates - year.astype("datetime64[D]")).astype(np.float64)
-    angle = 2 * np.pi * of_year / 365.25
-    return {
-        "weekday": ((day + 3) % 7).astype(np.float64),
-        "day_of_month": (dates - month.astype("datetime64[D]")).astype(np.float64) + 1,
-        "day_of_year": of_year,
-        "year_sin": np.sin(angle),
-        "year_cos": np.cos(angle),
-        "year_sin2": np.sin(2 * angle),
-        "year_cos2": np.cos(2 * angle),
-        "to_christmas": np.clip(358 - of_year, -10, 60),
-    }
+def _usual_features(h: History, rows: Ints, t: Ints, target: Ints, last_same: Ints) -> dict[str, Floats]:
+    """What such a weekday brings with, or without, a promotion; and what its like a year ago brought over the usual."""
+    s, usual = h.scale(rows, t), h.usual
+    plan = h.panel.known.get("promo")
+    promo = np.zeros(len(rows)) if plan is None else np.nan_to_num(_at(plan, rows, target))
+    columns = {f"usual_{weeks}": usual.mean(rows, last_same, promo, weeks) / s for weeks in (8, 26)}
+    columns["expected"] = columns["usual_26"] * usual.pace(rows, t, 28, s)
+    day, today = h.panel.day(target, rows), h.panel.day(t, rows)
+    for name, like in (("date", same_date_before(day)), ("easter", same_easter_before(day))):
+        columns[f"all_same_{name}"] = usual.on_day(like, today)
+        columns[f"own_same_{name}"] = usual.own(rows, t + like - today, h.y, s, t)
+    return columns
 
 
 def promo_lift(h: History, rows: Ints, t: Ints) -> Floats:

@@ -14,8 +14,10 @@ import polars as pl
 from models import registry as store
 from models.base import BOUNDS, FORECAST_SCHEMA, Floats, ForecastSettings, Origin, check_series
 from models.champion import Past, error_table, past_of
+from models.closed import closed_ahead
 from models.cumulative import CumulativeCalibration, calibrate_sums, cumulative_frame
 from models.ensemble import cold_start, describe, fixed_blend, learned_blend, made_sane
+from models.features import history
 from models.intervals import Calibration, bounds_of, calibrate, ordered
 from models.members import Collected, collect
 from models.metrics import naive_scale, score_frame
@@ -201,7 +203,8 @@ def _taught(offsets: Sequence[int], first: int, horizon: int) -> list[Origin]:
 
 def _settle(panel: Panel, collected: Collected, offset: int, horizon: int) -> Said:
     cut = panel.cut(offset)
-    peers = cold_start(cut, horizon)
+    h = history(cut)
+    peers = cold_start(h, horizon)
     young = np.isfinite(cut.y).sum(axis=1) < 28
     cheap = collected.means.get("weekday_mean", {}).get(offset, peers)
     fallback = np.where(young[:, None] | ~np.isfinite(cheap), peers, cheap)
@@ -211,7 +214,7 @@ def _settle(panel: Panel, collected: Collected, offset: int, horizon: int) -> Sa
         offset=offset,
         show=show,
         blend=blend,
-        past=past_of(panel, offset, blend, horizon),
+        past=past_of(panel, offset, blend, closed_ahead(h, horizon)),
         fallback=fallback,
         network=collected.bounds.get(offset),
         notes=notes,
@@ -219,10 +222,11 @@ def _settle(panel: Panel, collected: Collected, offset: int, horizon: int) -> Sa
 
 
 def _blends(said: Said, table: pl.DataFrame) -> dict[str, Floats]:
-    """Every model to show: members, the fixed blend and the learned one; the young by their peers."""
+    """Every model to show: members, the fixed blend and the learned one: the young by their peers, closed days 0."""
     blended = learned_blend(table, said.past.group, said.blend, said.fallback)
     young = said.past.group == 4
     blended[young] = 0.5 * blended[young] + 0.5 * said.fallback[young]
+    blended[said.past.closed] = 0.0
     return {**said.show, "fixed": fixed_blend(said.blend, said.fallback), "ensemble": blended}
 
 
@@ -236,6 +240,8 @@ def _bounds(said: Said, models: dict[str, Floats], learned: Learned) -> dict[str
         calibration = learned.bounds.get(name, Calibration())
         now = said.past
         raw = bounds_of(calibration, now.group, yhat, now.spread, now.level, said.network)
+        if name == "ensemble":
+            raw = {bound: np.where(now.closed, 0.0, values) for bound, values in raw.items()}
         out[name] = ordered(yhat, raw)
     return out
 
