@@ -7,6 +7,8 @@ For looking at one seller's case: no database, no network, no account needed. Wh
 - `customer_key` is the pseudonym under WHARF_SECRET_KEY, or under a fixed key for debugging where that is not set:
   then it tells customers of one output apart and means nothing elsewhere.
 - A record that occurs twice, in one file or several, is shown once: the last one.
+- A record that cannot be read is quarantined and its neighbours are shown; a file that cannot be read, or holds
+  nothing of what was asked for, is an error. That is the same for every platform.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +24,7 @@ import polars as pl
 from connectors.amazon.marketplaces import MARKETPLACES, channels_of
 from connectors.base import Account, Channel, Context, Platform
 from connectors.canonical import KEYS, Normalized
-from connectors.errors import ConfigurationError
+from connectors.errors import ConfigurationError, ConnectorError, ProtocolError
 from connectors.privacy import pseudonymize
 from connectors.registry import PLATFORMS
 from connectors.settings import ConnectorSettings, load
@@ -48,7 +50,8 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
 def normalize_files(platform: str, resource: str, paths: Sequence[Path]) -> dict[str, list[Any]]:
     """The records of `paths` as lists named after their tables, with "quarantined" and "notes" beside them.
 
-    Raises ConfigurationError for an unknown platform or resource, or a file that cannot be opened.
+    Raises ConfigurationError for an unknown platform or resource, UnreadableFileError for a file that cannot be opened
+    or read.
     """
     if platform not in PLATFORMS:
         raise ConfigurationError(f"there is no platform {platform!r}; there are {', '.join(PLATFORMS)}")
@@ -57,8 +60,7 @@ def normalize_files(platform: str, resource: str, paths: Sequence[Path]) -> dict
     settings = load()
     account = debugging_account(cast(Platform, platform), settings)
     bodies = [(path.name, _read(path)) for path in paths]
-    module = import_module(f"connectors.{platform}.stored")
-    normalized: Normalized = module.normalize_stored(resource, bodies, Context(account, datetime.now(UTC)))
+    normalized = _normalized(platform, resource, bodies, Context(account, datetime.now(UTC)))
     secret = settings.wharf_secret_key
     key = secret.get_secret_value().encode() if secret else DEBUGGING_KEY
     zones = {channel.name: ZoneInfo(channel.timezone) for channel in account.channels}
@@ -71,6 +73,36 @@ def normalize_files(platform: str, resource: str, paths: Sequence[Path]) -> dict
     ]
     shown["notes"] = list(normalized.notes)
     return shown
+
+
+class UnreadableFileError(ProtocolError):
+    """A file is not what it was given for."""
+
+
+def _normalized(
+    platform: str, resource: str, bodies: list[tuple[str, bytes]], context: Context
+) -> Normalized:
+    module = import_module(f"connectors.{platform}.stored")
+    if resource not in module.RESOURCES:
+        return Normalized(notes=(f"{platform} has no {resource}",))
+    for name, body in bodies:
+        if not body.strip(b"\xef\xbb\xbf \t\r\n"):
+            raise UnreadableFileError(f"not readable as {resource} of {platform}: {name}: the file is empty")
+    try:
+        normalized: Normalized = module.normalize_stored(resource, bodies, context)
+    except ConnectorError as error:
+        raise UnreadableFileError(f"not readable as {resource} of {platform}: {error}") from None
+    if not normalized.rejected and all(frame.is_empty() for frame in normalized.frames.values()):
+        for name, body in bodies:
+            if not _may_be_empty(body):
+                raise UnreadableFileError(f"not readable as {resource} of {platform}: {name}: holds none")
+    return normalized
+
+
+def _may_be_empty(body: bytes) -> bool:
+    """Whether a body can be an answer without records: JSON, or a table that ends after its header."""
+    stripped = body.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return stripped[:1] in (b"{", b"[") or any(sign in stripped.partition(b"\n")[0] for sign in (b"\t", b","))
 
 
 def debugging_account(platform: Platform, settings: ConnectorSettings) -> Account:
@@ -128,4 +160,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from None
+        raise UnreadableFileError(f"{path}: {error.strerror}") from None

@@ -4,18 +4,22 @@ JSON of a list, of one record or of a webhook event, JSON lines, XML, and the CS
 is, is told by its content, never by its name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from connectors.base import Context
 from connectors.canonical import Normalized, Rejected, merge_normalized
-from connectors.errors import ProtocolError
+from connectors.errors import ConfigurationError, ProtocolError
 from connectors.exports import sheet, walmart_orders
 from connectors.walmart import normalize_inventory, normalize_items, normalize_orders, normalize_returns
 from connectors.walmart.payload import Raw, parse
+from connectors.walmart.shapes import fold
 
 _BOM = b"\xef\xbb\xbf"
+_WRAPPERS = frozenset(
+    ["list", "elements", "order", "returnorders", "itemresponse", "itemresponses", "payload"]
+)
 
 
 @dataclass(frozen=True)
@@ -87,25 +91,26 @@ _KINDS: dict[str, _Kind] = {
 }
 
 
+RESOURCES = tuple(_KINDS)
+
+
 def normalize_stored(resource: str, bodies: list[tuple[str, bytes]], context: Context) -> Normalized:
     """What the normalizers make of stored bodies, each given with a name for messages.
 
-    A body that cannot be read at all is refused under its name. A resource Walmart does not have gives nothing.
+    Raises ConfigurationError for an unknown resource, ProtocolError for a body that cannot be read or holds none of it.
     """
     kind = _KINDS.get(resource)
     if kind is None:
-        return Normalized(notes=(f"Walmart has no {resource}",))
+        raise ConfigurationError(f"walmart has no resource {resource!r}; there are {', '.join(RESOURCES)}")
     parts: list[Normalized] = []
     for name, body in bodies:
         try:
             raws, broken = _records(body, name, kind, context)
         except ProtocolError as error:
-            parts.append(Normalized(rejected=(Rejected(name, "file", str(error), ""),), records=1))
-            continue
+            raise ProtocolError(str(error) if name in str(error) else f"{name}: {error}") from None
         found = kind.read(raws, context)
-        notes = found.notes if raws or broken else (f"{name}: no {resource} in it",)
         parts.append(
-            Normalized(found.frames, (*found.rejected, *broken), notes, found.records + len(broken)),
+            Normalized(found.frames, (*found.rejected, *broken), found.notes, found.records + len(broken)),
         )
     return merge_normalized(parts)
 
@@ -114,17 +119,28 @@ def _records(body: bytes, name: str, kind: _Kind, context: Context) -> tuple[lis
     """The raw records of one body, and the lines of it that are no JSON."""
     stripped = body.removeprefix(_BOM).strip()
     if not stripped:
-        return [], []
+        raise ProtocolError(f"{name}: the file is empty")
     if stripped[:1] in (b"{", b"[", b"<"):
         try:
-            return kind.find(parse(stripped, name)), []
+            parsed = parse(stripped, name)
         except ProtocolError:
             if stripped[:1] == b"<" or b"\n" not in stripped:
                 raise
             return _json_lines(stripped, name, kind)
+        raws = kind.find(parsed)
+        if not raws and not _is_empty_answer(parsed):
+            raise ProtocolError(f"{name}: this is no answer of Walmart that Wharf knows")
+        return raws, []
     if kind.table is None:
         raise ProtocolError(f"{name}: neither JSON nor XML")
     return kind.table(body, context), []
+
+
+def _is_empty_answer(parsed: Any) -> bool:
+    """Whether a document without records can be an answer that has none."""
+    if not isinstance(parsed, Mapping):
+        return not parsed
+    return not parsed or bool(_WRAPPERS & {fold(str(key)) for key in parsed})
 
 
 def _json_lines(body: bytes, name: str, kind: _Kind) -> tuple[list[Raw], list[Rejected]]:

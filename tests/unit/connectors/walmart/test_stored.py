@@ -11,6 +11,7 @@ from connectors.base import Page
 from connectors.errors import ConfigurationError
 from connectors.exports.walmart_orders import orders as exported
 from connectors.exports.walmart_orders import pages
+from connectors.stored import UnreadableFileError
 from tests.walmart_factories import charge, context, line, only, order, orders_page, page, refund, rows
 
 CSV = (
@@ -80,10 +81,21 @@ def test_json_lines_and_xml_and_repeats(files):
     assert got["quarantined"][0]["natural_key"] == "0.dat line 3"
 
 
-def test_unreadable_and_empty_files_are_named(files):
-    got = stored.normalize_files("walmart", "orders", files("{", b"", '{"nothing": 1}'))
-    assert [refused["natural_key"] for refused in got["quarantined"]] == ["0.dat"]
-    assert "2.dat: no orders in it" in got["notes"]
+@pytest.mark.parametrize(
+    "body", ["{", b"", '{"nothing": 1}', b"\x00\xff", "hello\nworld", "<html/>", b"PK\x03\x04 no", "a,b\n1"]
+)
+@pytest.mark.parametrize("platform", ["amazon", "shopify", "walmart"])
+def test_what_is_no_answer_is_an_error_that_names_the_file_on_every_platform(files, platform, body):
+    with pytest.raises(
+        UnreadableFileError, match=rf"not readable as orders of {platform}: .*0\.dat"
+    ) as caught:
+        stored.normalize_files(platform, "orders", files(body))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("platform", ["amazon", "shopify", "walmart"])
+def test_an_answer_without_records_is_no_error(files, platform):
+    assert stored.normalize_files(platform, "orders", files("[]"))["orders"] == []
 
 
 ITEM_REPORT = (
@@ -112,7 +124,7 @@ def test_other_resources(files, resource, body, name):
 
 def test_walmart_has_no_carts(files):
     got = stored.normalize_files("walmart", "carts", files("{}"))
-    assert (got["carts"], got["notes"]) == ([], ["Walmart has no carts"])
+    assert (got["carts"], got["notes"]) == ([], ["walmart has no carts"])
 
 
 @pytest.mark.parametrize(("platform", "resource"), [("ebay", "orders"), ("walmart", "dreams")])
@@ -168,9 +180,10 @@ def test_seller_center_export_from_a_file(files):
 
 
 def test_seller_center_export_is_recognised_by_its_columns(files):
-    got = stored.normalize_files("walmart", "orders", files(CSV, "a,b\n1,2\n"))
+    got = stored.normalize_files("walmart", "orders", files(CSV))
     assert [row["external_id"] for row in got["orders"]] == ["108820", "100"]
-    assert "no column PO#" in got["quarantined"][-1]["reason"]
+    with pytest.raises(UnreadableFileError, match=r"1\.dat: .*no column PO#"):
+        stored.normalize_files("walmart", "orders", files(CSV, "a,b\n1,2\n"))
 
 
 def test_seller_center_export_as_a_workbook():
