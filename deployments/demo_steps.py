@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,15 @@ from warehouse import read
 HISTORY_BEFORE = timedelta(hours=30)  # the first load ends here; the second sync brings what happened since
 STEP = timedelta(days=60)  # of a replay's clock: Walmart shows the last 180 days and no more
 HORIZON_DAYS = 30
-BEST_SELLERS = 300  # series of a replayed file that are forecast: a demo is no night
+REPLAY_MINUTES = (
+    10.5  # a replay's forecast begins no further part of the catalogue after this: a demo is no night
+)
 
 
 def run(sandbox: Sandbox, console: Console, output: Path, *, replay: bool) -> None:
     """Every step once; prints as it goes. Raises WorkFailedError with the step's own words when one fails."""
     connections.forget()
+    started = time.monotonic()
     step = _stepper(console)
     pulled: list[list[Ingested]] = []
     wishes = list(_replayed(sandbox) if replay else _generated())
@@ -44,16 +47,17 @@ def run(sandbox: Sandbox, console: Console, output: Path, *, replay: bool) -> No
         resources = ["all"] if not replay or number == len(wishes) else ["orders", "returns"]
         pulled.append(step(title, sync, resources, until=now))
     published = step("Rolling changed days up into ClickHouse", roll_up)
+    left = max(1.0, REPLAY_MINUTES - (time.monotonic() - started) / 60)
     foreseen = step(
-        f"Forecasting {f'the {BEST_SELLERS} best sellers' if replay else 'every SKU and channel'}, with a backtest",
+        f"Forecasting {'the best sellers first' if replay else 'every SKU and channel'}, with a backtest",
         forecast,
         now.date(),
         HORIZON_DAYS,
         "quick",
-        BEST_SELLERS if replay else None,
+        left if replay else None,
     )
     told = step("Judging stock, opening alerts, sending what is due", stock_alerts, now)
-    pictures = _pictures(output)
+    pictures = _pictures(output, now.date())
     _pulled(console, pulled)
     if replay:
         _accounted(console, sandbox.replayed()["lines"], sandbox.truth()["channels"])
@@ -177,9 +181,7 @@ def _figures(console: Console) -> None:
 
 
 def _forecast(console: Console, foreseen: dict[str, Any]) -> None:
-    title = (
-        f"Backtest of the forecast ({foreseen['series']} series, newest past month the models had not seen)"
-    )
+    title = "Backtest of the forecast: the newest past month, which the models had not seen"
     table = _table(title, "model", "WAPE", "RMSSE", "bias", "error beside naive")
     scores = {score["model"]: score for score in foreseen["scores"]}
     order = ["ensemble", "fixed", "prophet", "lstm", "arima", "gradient_boosted", "seasonal_naive"]
@@ -191,6 +193,12 @@ def _forecast(console: Console, foreseen: dict[str, Any]) -> None:
             model, f"{score['wape']:.3f}", f"{score['rmsse']:.3f}", f"{score['bias']:+.1%}", gain, style=style
         )
     console.print(table)
+    done, known = foreseen["series"], foreseen["of_series"]
+    if done < known:
+        console.print(
+            f"{done:,} of {known:,} series were forecast, best sellers first: a demo has {REPLAY_MINUTES:.0f} minutes "
+            "until here; a night has time for all."
+        )
 
 
 def _alerts(console: Console, told: dict[str, Any]) -> None:
@@ -209,10 +217,11 @@ def _alerts(console: Console, told: dict[str, Any]) -> None:
     console.print(f"Messages accepted by the providers: {sent}.")
 
 
-def _pictures(output: Path) -> list[Path]:
-    """The best-selling series with its forecast, as a picture on disk."""
+def _pictures(output: Path, today: date) -> list[Path]:
+    """The two best-selling series with their forecasts, as pictures on disk."""
     engine = connections.postgres()
-    history = read.daily_demand(engine, best_sellers=20)
+    sellers = read.demand_products(engine, today).head(20)
+    history = read.daily_demand(engine, products=sellers["product_id"].to_list())
     ahead = read.latest_forecasts(engine, ["ensemble"])
     known = history.filter(pl.col("series_id").is_in(ahead["series_id"].unique().to_list()))
     best = (

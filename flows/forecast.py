@@ -1,22 +1,54 @@
-"""History → backtest → forecast → reorder points."""
+"""History → backtest → forecast → reorder points, a part of the catalogue at a time."""
 
-from datetime import UTC, date, datetime
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from math import ceil
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, task
 from prefect.assets import materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
-from flows import connections, reordering, report
+from flows import connections, reordering, report, stopping
 from models import forecast as forecasting
 from models import plots
 from models.base import Effort, ForecastSettings
 from models.forecast import ForecastResult
 from warehouse import demand_sums, forecasts, plans, read
+
+SERIES_AT_ONCE = 2_000  # bounds memory: a part takes under 1 GB in any process
+KEPT_DAYS = 400  # of past forecasts, to be measured against what came
+SUMS_KEPT_DAYS = 14  # of series no forecast reached since
+
+
+@dataclass(frozen=True)
+class Part:
+    """Products whose series are forecast together. The first part teaches the models all others use."""
+
+    number: int
+    products: list[int]
+    series: int
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every product with sales, in parts, and the labels the models must know."""
+
+    parts: list[Part]
+    categories: tuple[str, ...]
+    channels: tuple[str, ...]
+
+    @property
+    def series(self) -> int:
+        """How many SKU x channel series there are."""
+        return sum(part.series for part in self.parts)
 
 
 @flow(name="forecast", flow_run_name="forecast-{day}")
@@ -24,20 +56,29 @@ def forecast(
     day: date | None = None,
     horizon_days: int | None = None,
     effort: Effort = "full",
-    best_sellers: int | None = None,
+    within_minutes: float | None = None,
 ) -> State[Any]:
-    """Forecast every SKU x channel from `day` (default: today) on, and plan reorders, with the stored models.
+    """Forecast every SKU x channel with the stored models, and plan reorders.
 
-    `best_sellers`: only so many series, those that sold most in the last 90 days.
+    Args:
+        day: The first day to forecast. Empty: today.
+        horizon_days: How many days ahead. Empty: WHARF_FORECAST_DAYS.
+        effort: "full" for the night, "quick" for an answer in a minute or two at some cost in accuracy.
+        within_minutes: Start no further part of the catalogue after this time; best sellers come first. Empty: all.
     """
-    day = day or datetime.now(UTC).date()
-    return _state(predict(day, horizon_days or _horizon(), effort, retrain=None, best_sellers=best_sellers))
+    return _foresee(day, horizon_days, effort, retrain=None, within_minutes=within_minutes)
 
 
 @flow(name="train", flow_run_name="train-{day}")
 def train(day: date | None = None, horizon_days: int | None = None, effort: Effort = "full") -> State[Any]:
-    """Fit every model anew, measure it against what came, and keep it for the nights of the week."""
-    return _state(predict(day or datetime.now(UTC).date(), horizon_days or _horizon(), effort, retrain=True))
+    """Fit every model anew, measure it against what came, and keep it for the nights of the week.
+
+    Args:
+        day: Forecast from this day on, with models that saw the days before it. Empty: today.
+        horizon_days: How many days ahead. Empty: WHARF_FORECAST_DAYS.
+        effort: "full" for the night, "quick" for an answer in a minute or two at some cost in accuracy.
+    """
+    return _foresee(day, horizon_days, effort, retrain=True)
 
 
 @flow(name="backtest", flow_run_name="backtest-{folds}x{horizon_days}-days")
@@ -49,60 +90,194 @@ def backtest(
     return Completed(message=f"{folds} origins x {horizon_days} days", data=scores)
 
 
-@materialize(report.FORECASTS, asset_deps=[report.CORE], name="predict", cache_policy=NO_CACHE)
+def _foresee(
+    day: date | None,
+    horizon_days: int | None,
+    effort: Effort,
+    *,
+    retrain: bool | None,
+    within_minutes: float | None = None,
+) -> State[Any]:
+    """One part after the other. A part that fails costs its own series, which keep their last forecast."""
+    day = day or datetime.now(UTC).date()
+    horizon = horizon_days or connections.settings().forecast_days
+    generated_at, started = datetime.now(UTC), time.monotonic()
+    catalogue = divide(day)
+    if not catalogue.parts:
+        return Completed(name="NothingToDo", message="no sales yet", data={"series": 0, "of_series": 0})
+    show = report.progress("forecast-progress", f"How many of {catalogue.series} series are forecast")
+    first: dict[str, Any] = {}
+    done, longest, failures = 0, 0.0, list[str]()
+    for part in catalogue.parts:
+        so_far = time.monotonic() - started
+        if first and within_minutes is not None and so_far + longest > 60 * within_minutes:
+            break
+        state = predict(
+            part,
+            day,
+            horizon,
+            effort,
+            generated_at,
+            retrain if not first else False,
+            catalogue.categories,
+            catalogue.channels,
+            first.get("history_until"),
+            return_state=True,
+        )
+        stopping.check()
+        if state.is_completed():
+            found = state.result()
+            first = first or found
+            done += found["series"]
+        elif not first:
+            return Failed(message=state.message)  # without models there is nothing for the other parts
+        else:
+            failures.append(f"part {part.number} ({part.series} series): {state.message}")
+        longest = max(longest, time.monotonic() - started - so_far)
+        show(100 * done / catalogue.series)
+    tidy(generated_at)
+    summary = {**first, "series": done, "of_series": catalogue.series, "horizon_days": horizon}
+    if failures:
+        return Failed(message="; ".join(failures), data=summary)
+    message = f"{done} series x {horizon} days"
+    if done < catalogue.series:
+        return Completed(
+            name="BestSellersOnly", message=f"{message} of {catalogue.series} series", data=summary
+        )
+    return Completed(message=message, data=summary)
+
+
+@task(name="divide", cache_policy=NO_CACHE)
+def divide(day: date) -> Catalogue:
+    """The catalogue in parts that fit in memory.
+
+    The first part is what the models learn from: half of it best sellers, half any others, always the same ones.
+    """
+    engine = connections.postgres()
+    found = read.demand_products(engine, day)
+    series = dict(zip(found["product_id"].to_list(), found["series"].to_list(), strict=True))
+    categories = tuple(sorted(set(found["category"].fill_null("").to_list())))
+    return Catalogue(_parts(series, SERIES_AT_ONCE), categories, tuple(read.selling_channels(engine)))
+
+
+def _parts(series: dict[int, int], at_once: int) -> list[Part]:
+    """Parts of about `at_once` series from products (best seller first) and how many series each has."""
+    if sum(series.values()) <= at_once:
+        return [Part(1, list(series), sum(series.values()))] if series else []
+    best = _filled(series, list(series), at_once // 2)
+    others = list(series)[len(best) :]
+    drawn = set(_filled(series, Random(7).sample(others, len(others)), at_once // 2))  # noqa: S311
+    waiting = [product for product in others if product not in drawn]
+    found = [best + sorted(drawn)]
+    left = sum(series[product] for product in waiting)
+    fair = (
+        min(at_once, ceil(left / ceil(left / at_once)) + max(series.values())) if left else 0
+    )  # no stump at the end
+    while waiting:
+        found.append(_filled(series, waiting, fair))
+        waiting = waiting[len(found[-1]) :]
+    return [Part(n, part, sum(series[product] for product in part)) for n, part in enumerate(found, 1)]
+
+
+def _filled(series: dict[int, int], products: Sequence[int], most: int) -> list[int]:
+    """The first products that have `most` series together, at least one."""
+    total, taken = 0, list[int]()
+    for product in products:
+        total += series[product]
+        if taken and total > most:
+            break
+        taken.append(product)
+    return taken
+
+
+@materialize(
+    report.FORECASTS,
+    asset_deps=[report.CORE],
+    name="predict",
+    task_run_name="predict-part-{part.number}-of-{part.series}-series",
+    cache_policy=NO_CACHE,
+)
 def predict(
-    day: date, horizon: int, effort: Effort, *, retrain: bool | None, best_sellers: int | None = None
+    part: Part,
+    day: date,
+    horizon: int,
+    effort: Effort,
+    generated_at: datetime,
+    retrain: bool | None,
+    categories: tuple[str, ...],
+    channels: tuple[str, ...],
+    history_until: date | None,
 ) -> dict[str, Any]:
-    """Fit where needed, forecast, plan, store; the frames stay in here."""
+    """Fit where needed, forecast, plan, store one part; the frames stay in here."""
     log = get_run_logger()
     engine = connections.postgres()
     settings = connections.settings()
-    history = read.daily_demand(engine, until=day, best_sellers=best_sellers)
+    history = read.daily_demand(engine, until=day, products=part.products)
     if history.is_empty():
-        return {"series": 0, "horizon_days": horizon}
-    last_day = history["date"].max()
+        return {"series": 0, "history_until": history_until, "scores": []}
+    last_day = history_until or history["date"].max()
     assert isinstance(last_day, date)
     result = forecasting.run(
         history,
         horizon,
-        settings=ForecastSettings(effort=effort, workers=settings.workers, retrain=retrain, origin=last_day),
+        settings=ForecastSettings(
+            effort=effort,
+            workers=settings.workers,
+            retrain=retrain,
+            origin=last_day,
+            categories=categories,
+            channels=channels,
+        ),
         registry=model_registry(),
         progress=lambda step, done, total: log.info("%s: %s of %s", step, done, total),
     )
     for note in result.notes:
         log.warning("%s", note)
-    generated_at = datetime.now(UTC)
     # Stored models were measured when they were trained; those scores still stand.
     scores = result.backtest.scores.to_dicts() if result.backtest else forecasts.latest_scores(engine)
+    teaches = part.number == 1
     rows = forecasts.save(
         engine,
-        result.frame,
+        # Beyond what the models are judged by, the members' own forecasts are of no use to anyone.
+        result.frame if teaches else result.frame.filter(pl.col("model") == "ensemble"),
         generated_at,
-        scores={score["model"]: score for score in scores},
+        scores={score["model"]: score for score in scores} if teaches else None,
         history_until=last_day,
     )
     demand_sums.save(engine, result.cumulative, generated_at=generated_at)
     planned = reordering.plan(engine, settings, day, result.frame, result.cumulative)
     plans.save(engine, planned, generated_at)
-    _show(history, result)
+    if teaches:
+        _show(history, result)
     return {
         "series": result.frame["series_id"].n_unique(),
-        "horizon_days": horizon,
         "rows": rows,
         "plans": planned.height,
         "notes": result.notes,
         "scores": scores,
+        "history_until": last_day,
     }
+
+
+@task(name="tidy", cache_policy=NO_CACHE)
+def tidy(now: datetime) -> None:
+    """Forget forecasts too old to be measured any more, and sums of series that are forecast no longer."""
+    engine = connections.postgres()
+    forecasts.forget(engine, before=now - timedelta(days=KEPT_DAYS))
+    demand_sums.forget(engine, before=now - timedelta(days=SUMS_KEPT_DAYS))
 
 
 @materialize(
     "postgres://wharf/core/forecast_accuracy", asset_deps=[report.CORE], name="score", cache_policy=NO_CACHE
 )
 def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str, Any]]:
-    """Rolling-origin backtest; only scores leave it."""
+    """Rolling-origin backtest over the part of the catalogue the models learn from; only scores leave it."""
     log = get_run_logger()
+    catalogue = divide.fn(day)
+    if not catalogue.parts:
+        return []
     result = forecasting.backtest(
-        read.daily_demand(connections.postgres(), until=day),
+        read.daily_demand(connections.postgres(), until=day, products=catalogue.parts[0].products),
         horizon,
         folds,
         settings=ForecastSettings(effort=effort, workers=connections.settings().workers),
@@ -116,16 +291,6 @@ def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str,
 def model_registry() -> Path:
     """Where fitted models are kept between nights."""
     return connections.settings().home / "models"
-
-
-def _horizon() -> int:
-    return connections.settings().forecast_days
-
-
-def _state(summary: dict[str, Any]) -> State[Any]:
-    if summary["series"] == 0:
-        return Completed(name="NothingToDo", message="no sales yet", data=summary)
-    return Completed(message=f"{summary['series']} series x {summary['horizon_days']} days", data=summary)
 
 
 def _show(history: pl.DataFrame, result: ForecastResult) -> None:

@@ -2,10 +2,16 @@
 
 import base64
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.assets import Asset
 
 # The tables of the journey, as assets: the open-source server shows them as events in its feed.
@@ -31,6 +37,17 @@ def table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None
 def page(key: str, markdown: str, description: str) -> None:
     """A markdown artifact."""
     create_markdown_artifact(key=slug(key), markdown=markdown, description=description)
+
+
+def progress(key: str, description: str) -> Callable[[float], None]:
+    """A progress bar at 0 %; call what comes back with the per cent done."""
+    bar = create_progress_artifact(0.0, key=slug(key), description=description)
+    assert isinstance(bar, UUID)
+
+    def show(percent: float) -> None:
+        update_progress_artifact(bar, percent)
+
+    return show
 
 
 def picture(png: bytes, caption: str) -> str:

@@ -53,6 +53,7 @@ class ForecastSettings:
     `origin`: forecast every series from the day after this one (default: after its own last known `y`).
     `calibration_folds`: past origins from which weights and intervals are learned (default: 2 quick, 4 full).
     `country`: ISO code whose public holidays Prophet knows; None for none.
+    `categories`, `channels`: labels there are beside those in the frame, where it holds only some of the series.
     `retrain`: True trains although stored models fit, False never trains, None trains when they do not fit.
     """
 
@@ -65,6 +66,8 @@ class ForecastSettings:
     country: str | None = None
     known_ahead: tuple[str, ...] = ()
     retrain: bool | None = None
+    categories: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.members) - set(MEMBERS))

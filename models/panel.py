@@ -168,8 +168,8 @@ def build_panel(
         y[row[out], at[out]] = np.nan
     y[np.arange(width)[None, :] < starts[:, None]] = np.nan
     known = _covariates(frame, (row, at), (spans.height, width, horizon), settings, notes)
-    category, categories = _labels(series, spans, "category")
-    channel, channels = _labels(series, spans, "channel")
+    category, categories = _labels(series, spans, "category", settings.categories)
+    channel, channels = _labels(series, spans, "channel", settings.channels)
     ids = tuple(spans["series_id"].to_list())
     panel = Panel(ids, y, starts, ends, known, category, channel, categories, channels)
     return panel, notes
@@ -230,12 +230,15 @@ def _held(values: Floats) -> Floats:
     return values
 
 
-def _labels(series: pl.DataFrame, spans: pl.DataFrame, column: str) -> tuple[Ints, tuple[str, ...]]:
-    """Each series' last given label as a code; one nameless label where the frame has none."""
+def _labels(
+    series: pl.DataFrame, spans: pl.DataFrame, column: str, others: tuple[str, ...]
+) -> tuple[Ints, tuple[str, ...]]:
+    """Each series' last given label as a code among these and `others`; one nameless label where the frame has
+    none."""
     if column not in series.columns:
         return np.zeros(spans.height, dtype=np.int64), ("",)
     last = series.group_by("series_id").agg(pl.col(column).cast(pl.String).drop_nulls().last())
     given = spans.select("series_id").join(last, on="series_id", how="left", maintain_order="left")
-    names = tuple(sorted(set(given[column].fill_null("").to_list())))
+    names = tuple(sorted({*given[column].fill_null("").to_list(), *others}))
     code = {name: number for number, name in enumerate(names)}
     return np.array([code[name or ""] for name in given[column].to_list()], dtype=np.int64), names

@@ -11,7 +11,8 @@ _SERIES = "ch.name || '|' || p.sku"
 
 
 def save(engine: Engine, frame: pl.DataFrame, *, generated_at: datetime) -> int:
-    """Replace what is kept by `frame` (series_id "<channel>|<sku>", lead_days, mean, quantiles q…); returns rows.
+    """Replace what is kept of the series in `frame` (series_id "<channel>|<sku>", lead_days, mean, quantiles q…);
+    returns rows.
 
     Series of channels or products the warehouse does not know are left out.
     """
@@ -27,7 +28,13 @@ def save(engine: Engine, frame: pl.DataFrame, *, generated_at: datetime) -> int:
             )
         )
         copy_frame(connection, "incoming", rows)
-        connection.execute(text("DELETE FROM core.demand_sums"))
+        connection.execute(
+            text(
+                "DELETE FROM core.demand_sums d USING core.channels ch, core.products p"  # noqa: S608
+                " WHERE ch.id = d.channel_id AND p.id = d.product_id"
+                f" AND {_SERIES} IN (SELECT series_id FROM incoming)"
+            )
+        )
         found = connection.execute(
             text(
                 "INSERT INTO core.demand_sums (product_id, channel_id, lead_days, mean_units, quantiles, generated_at)"  # noqa: S608
@@ -38,6 +45,14 @@ def save(engine: Engine, frame: pl.DataFrame, *, generated_at: datetime) -> int:
             {"at": generated_at},
         )
     return found.rowcount
+
+
+def forget(engine: Engine, *, before: datetime) -> int:
+    """Drop what no forecast has renewed since an instant; returns rows dropped."""
+    with engine.begin() as connection:
+        return connection.execute(
+            text("DELETE FROM core.demand_sums WHERE generated_at < :before"), {"before": before}
+        ).rowcount
 
 
 def latest(engine: Engine) -> pl.DataFrame:

@@ -12,7 +12,9 @@ from warehouse.batch import Run
 from warehouse.load import copy_frame
 
 _COLUMNS = ("series_id", "date", "model", "yhat", "lo80", "hi80", "lo95", "hi95")
+# Of a row that was there, xmax is the transaction that changed it.
 _SAVE = """
+    WITH saved AS (
     INSERT INTO core.forecasts (
         product_id, channel_id, forecast_date, model_type, predicted_units, lower_80, upper_80, lower_95, upper_95,
         generated_at
@@ -24,13 +26,19 @@ _SAVE = """
     ON CONFLICT (product_id, channel_id, generated_at, model_type, forecast_date) DO UPDATE SET
         predicted_units = EXCLUDED.predicted_units, lower_80 = EXCLUDED.lower_80, upper_80 = EXCLUDED.upper_80,
         lower_95 = EXCLUDED.lower_95, upper_95 = EXCLUDED.upper_95
+    RETURNING (xmax = 0) AS is_new
+    )
+    SELECT count(*) AS rows, coalesce(bool_or(is_new), false) AS is_new FROM saved
 """
 _SAVE_RUN = """
     INSERT INTO core.forecast_runs AS r (run_id, generated_at, history_until, horizon_days, series, rows, scores)
     SELECT :run_id, :generated_at, :history_until, count(DISTINCT date), count(DISTINCT series_id), count(*),
            CAST(:scores AS jsonb)
     FROM incoming
-    ON CONFLICT (generated_at) DO UPDATE SET series = EXCLUDED.series, rows = EXCLUDED.rows, scores = EXCLUDED.scores
+    ON CONFLICT (generated_at) DO UPDATE SET
+        series = r.series + CASE WHEN :is_new THEN EXCLUDED.series ELSE 0 END,
+        rows = r.rows + CASE WHEN :is_new THEN EXCLUDED.rows ELSE 0 END,
+        scores = CASE WHEN EXCLUDED.scores = '{}' THEN r.scores ELSE EXCLUDED.scores END
 """
 
 
@@ -45,8 +53,8 @@ def save(
 ) -> int:
     """Keep a forecast frame (series_id "<channel>|<sku>", date, model, yhat, bounds); returns rows kept.
 
-    Saving the same generation again overwrites it. Series of channels or products that are not in core are
-    left out.
+    A generation may come in parts; saving the same part again overwrites it. Series of channels or products
+    that are not in core are left out.
     """
     rows = frame.select(*_COLUMNS)
     values = {
@@ -63,9 +71,9 @@ def save(
             )
         )
         copy_frame(connection, "incoming", rows)
-        saved = connection.execute(text(_SAVE), values).rowcount
-        connection.execute(text(_SAVE_RUN), values)
-    return saved
+        saved = connection.execute(text(_SAVE), values).one()
+        connection.execute(text(_SAVE_RUN), {**values, "is_new": saved.is_new})
+    return int(saved.rows)
 
 
 def forget(engine: Engine, *, before: datetime) -> int:
@@ -79,6 +87,12 @@ def forget(engine: Engine, *, before: datetime) -> int:
             ),
             {"before": before},
         ).rowcount
+
+
+def has_any(engine: Engine) -> bool:
+    """Whether anything was ever forecast."""
+    with engine.connect() as connection:
+        return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM core.forecast_runs)")))
 
 
 def latest_scores(engine: Engine) -> list[dict[str, Any]]:

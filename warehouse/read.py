@@ -40,8 +40,26 @@ def has_orders(engine: Engine) -> bool:
         return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM core.orders)")))
 
 
+def demand_products(engine: Engine, until: date) -> pl.DataFrame:
+    """Products sold before a day, best sellers of the 90 days before it first: product_id, category, series (how
+    many channels sold it), units."""
+    schema = {"product_id": pl.Int64, "category": pl.String, "series": pl.Int64, "units": pl.Int64}
+    return frames.query(engine, sql.read("demand_products"), schema, until=until)
+
+
+def selling_channels(engine: Engine) -> list[str]:
+    """Names of all channels, in their order."""
+    return frames.query(engine, "SELECT name FROM core.channels ORDER BY name", {"name": pl.String})[
+        "name"
+    ].to_list()
+
+
 def daily_demand(
-    engine: Engine, since: date | None = None, until: date | None = None, *, best_sellers: int | None = None
+    engine: Engine,
+    since: date | None = None,
+    until: date | None = None,
+    *,
+    products: Sequence[int] | None = None,
 ) -> pl.DataFrame:
     """Units ordered per series and business day, every day filled from its first sale.
 
@@ -49,13 +67,13 @@ def daily_demand(
     (1; 0 when nothing was sellable all day, by inventory_history; 1 before stock was first observed), price (net
     per unit that day, else the last one, else the listing's), category, channel. `since` is included, `until`
     is not; days after the last whole day we have read of the channel's orders are left out: they are unknown.
-    `best_sellers` gives only so many series: those that sold most in the 90 days before the last.
+    `products` gives the series of these alone: all of a large catalogue would take gigabytes.
     """
-    sold = frames.query(engine, sql.read("daily_demand"), _DEMAND, since=since, until=until)
+    wanted = None if products is None else list(products)
+    values = {"since": since, "until": until, "products": wanted}
+    sold = frames.query(engine, sql.read("daily_demand"), _DEMAND, **values)
     if sold.is_empty():
         return _no_demand()
-    if best_sellers is not None:
-        sold = _best_sellers(sold, best_sellers)
     prices = frames.query(engine, sql.read("list_prices"), _LIST_PRICES)
     series = (
         sold.group_by("channel", "sku", "category", "product_id", "channel_id")
@@ -69,7 +87,7 @@ def daily_demand(
     daily = days.join(sold.select(*keys, "units", "net_price"), on=keys, how="left").sort(
         "channel", "sku", "date"
     )
-    daily = daily.join(out_of_stock_days(engine), on=keys, how="left", maintain_order="left")
+    daily = daily.join(out_of_stock_days(engine, wanted), on=keys, how="left", maintain_order="left")
     series_id = pl.concat_str("channel", pl.lit("|"), "sku")
     return daily.select(
         series_id=series_id,
@@ -282,9 +300,9 @@ def restatements(engine: Engine, limit: int = 1000) -> pl.DataFrame:
     )
 
 
-def out_of_stock_days(engine: Engine) -> pl.DataFrame:
+def out_of_stock_days(engine: Engine, products: Sequence[int] | None = None) -> pl.DataFrame:
     """Days on which no place had anything sellable at any time; columns product_id, channel_id, date, is_out."""
-    spans = frames.query(engine, sql.read("stock_days"), _STOCK_DAYS)
+    spans = frames.query(engine, sql.read("stock_days"), _STOCK_DAYS, products=products)
     keys = ["product_id", "channel_id"]
     if spans.is_empty():
         return pl.DataFrame(schema={**dict.fromkeys(keys, pl.Int64), "date": pl.Date, "is_out": pl.Boolean})
@@ -297,16 +315,6 @@ def out_of_stock_days(engine: Engine) -> pl.DataFrame:
         .agg(is_out=~pl.col("has_stock").any())
         .filter("is_out")
     )
-
-
-def _best_sellers(sold: pl.DataFrame, count: int) -> pl.DataFrame:
-    """The rows of the series that sold most units in the last 90 days."""
-    keys = ["product_id", "channel_id"]
-    recent = sold.filter(pl.col("date") > pl.col("last_date").max() - pl.duration(days=90))
-    best = (
-        recent.group_by(keys).agg(pl.col("units").sum()).sort("units", *keys, descending=[True, False, False])
-    )
-    return sold.join(best.head(count), on=keys, how="semi")
 
 
 def _no_demand() -> pl.DataFrame:

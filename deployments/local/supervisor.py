@@ -179,7 +179,7 @@ class Supervisor:
             try:
                 process.wait(child.service.grace_seconds)
             except subprocess.TimeoutExpired:
-                logger.warning("%s does not stop on request: killing it", child.service.name)
+                logger.info("%s does not stop on request: killing it", child.service.name)
         if alive(process.pid):
             end_groups({process.pid}, 2.0 if process.poll() is not None else 0.0)
         process.wait()
