@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from models.days import from_easter
+from models.panel import EPOCH
+
 NOT_PRODUCTS = (
     r"^(POST|DOT|M|C2|C3|D|S|B|PADS|CRUK|BANK CHARGES|ADJUST2?|AMAZONFEE|TEST.*|GIFT.*|DCGS.*|SP.*)$"
 )
@@ -38,7 +41,7 @@ def online_retail(data: Path, limit: int, seed: int) -> pl.DataFrame:
 def m5(data: Path, limit: int, seed: int) -> pl.DataFrame:
     """Units per item and Walmart store, the last three years, with the shelf price."""
     daily = pl.read_parquet(data / "m5_walmart_sample" / "daily.parquet")
-    frame = daily.filter(pl.col("date") > daily["date"].max() - timedelta(days=1096)).select(
+    frame = daily.filter(pl.col("date") > pl.col("date").max().dt.offset_by("-1096d")).select(
         series_id=pl.concat_str("item_id", "store_id", separator="|"),
         date="date",
         y=pl.col("value").cast(pl.Float64),
@@ -138,10 +141,8 @@ SIZES = {
 
 def _is_holiday(day: date) -> bool:
     """Shops of the simulated chain are shut: fixed days and those that move with Easter."""
-    from dateutil.easter import easter
-
     fixed = {(1, 1), (5, 1), (10, 3), (12, 25), (12, 26)}
-    return (day.month, day.day) in fixed or (day - easter(day.year)).days in {-2, 1, 39, 50}
+    return (day.month, day.day) in fixed or int(from_easter(np.array([(day - EPOCH).days]))[0]) in {-2, 1, 39, 50}
 
 
 def _choose(names: list[str], limit: int, seed: int) -> list[str]:
