@@ -2,7 +2,8 @@
 
 The protection interval is lead time plus review period; the reorder point is the service-level quantile of
 demand over it, safety stock what that holds above the mean (Silver, Pyke & Thomas, ch. 6-7). Quantiles come
-from `models.cumulative`, so errors that hang together from day to day are already in them.
+from `models.cumulative`, so errors that hang together from day to day are already in them. A supplier who is not
+always as quick widens them: demand over an uncertain time is the mixture of demand over the possible times.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from models.base import Floats, Ints
 from models.cumulative import CHANCES, column
 
 WINDOWS = (7, 14, 30)
+LEAD_STEPS = (-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0.674, 1.036, 1.645)  # normal deciles
 LONGEST_COVER = 999  # days: beyond this, "no end in sight"
 
 RESULT_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -62,6 +64,23 @@ class _Demand:
         quantiles, _ = self.at(lead)
         return np.array([np.interp(chance, CHANCES, row) for row in quantiles])
 
+    def quantile_over(self, lead: Floats, spread: Floats, chance: float) -> Floats:
+        """`quantile` where the time itself varies: `lead` days on average, with standard deviation `spread`."""
+        if not (spread > 0).any():
+            return self.quantile(lead, chance)
+        steps = np.linspace(0.005, 0.995, 100)
+        drawn = np.concatenate(
+            [
+                np.array(
+                    [np.interp(steps, CHANCES, row) for row in self.at(np.maximum(lead + z * spread, 0.5))[0]]
+                )
+                for z in LEAD_STEPS
+            ],
+            axis=1,
+        )
+        mixed: Floats = np.quantile(drawn, chance, axis=1)
+        return np.where(spread > 0, mixed, self.quantile(lead, chance))
+
     def exceeds(self, lead: Floats, stock: Floats) -> Floats:
         """Probability that demand over `lead` days takes all of `stock`; 1 where there is none and it sells."""
         quantiles, means = self.at(lead)
@@ -78,6 +97,7 @@ def reorder(
     cumulative: pl.DataFrame,
     *,
     lead_time_days: float,
+    lead_time_sd_days: float = 0.0,
     review_days: float = 1.0,
     service_level: float = 0.95,
     now_date: date,
@@ -85,8 +105,9 @@ def reorder(
     """One row per row of `position` (a SKU on a channel): its columns and those of RESULT_SCHEMA, in units and days.
 
     `position`: `series_id`, `available`, and optionally `inbound`, `inbound_days` (until it arrives; default half
-    the lead time), `lead_time_days`, `service_level`, `pack_size`, `min_order_quantity`. `forecast`: forecast rows
-    (the ensemble is used where there are several models). `cumulative`: as `ForecastResult.cumulative`.
+    the lead time), `lead_time_days`, `lead_time_sd_days`, `service_level`, `pack_size`, `min_order_quantity`.
+    `forecast`: forecast rows (the ensemble is used where there are several models). `cumulative`: as
+    `ForecastResult.cumulative`.
     A series without a forecast gets nulls. `order_quantity` is 0 while stock and inbound are above the reorder point.
     `order_by_date` is the last day an order keeps the service level, null when beyond a year.
     """
@@ -101,6 +122,7 @@ def reorder(
     stock = _number(known, "available", 0.0)
     inbound = _number(known, "inbound", 0.0)
     lead = _number(known, "lead_time_days", lead_time_days)
+    spread = _number(known, "lead_time_sd_days", lead_time_sd_days)
     wanted = _number(known, "service_level", service_level)
     arrives = _number(known, "inbound_days", np.nan)
     arrives = np.where(np.isnan(arrives), np.ceil(lead / 2), arrives)
@@ -108,7 +130,7 @@ def reorder(
     point = np.empty(len(lead))
     for level in np.unique(wanted):
         rows = wanted == level
-        point[rows] = demand.quantile(protected, float(level))[rows]
+        point[rows] = demand.quantile_over(protected, spread, float(level))[rows]
     point = np.ceil(point - 1e-9)
     _, protected_mean = demand.at(protected)
     on_hand_or_coming = stock + inbound
