@@ -1,34 +1,21 @@
 """Amazon's own totals, to hold what was loaded against. Source: model sales_v1 (getOrderMetrics)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import polars as pl
 
-from connectors.base import Channel
+from connectors.base import CONTROL_TOTALS, Channel
 from connectors.budget import Rate
 from connectors.client import Call, ChannelClient
 from connectors.errors import ProtocolError
 
 _RATE = Rate(0.5, 15)
 _SPAN = 90  # days asked for at once; the API reaches back two years
-
-
-@dataclass(frozen=True)
-class DayTotal:
-    """What Amazon counts for one business day of a channel: ordered and not cancelled, before refunds."""
-
-    channel: str
-    date: date
-    orders: int
-    items: int
-    units: int
-    sales: Decimal  # of the goods as ordered, before discounts
-    currency: str
 
 
 class _Money(msgspec.Struct):
@@ -39,7 +26,6 @@ class _Money(msgspec.Struct):
 class _Metric(msgspec.Struct):
     interval: str
     unitCount: int
-    orderItemCount: int
     orderCount: int
     totalSales: _Money
 
@@ -51,8 +37,16 @@ class _Answer(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Answer, strict=False, float_hook=Decimal)
 
 
-def day_totals(client: ChannelClient, channel: Channel, first: date, last: date) -> Iterator[DayTotal]:
-    """One total for each business day of `channel` from `first` to `last`, both included."""
+def control_totals(client: ChannelClient, channel: Channel, first: date, last: date) -> pl.DataFrame:
+    """What Amazon counts for each business day of `channel` from `first` to `last`, both included.
+
+    By the day of the order, refunds not taken out. Whether cancelled orders are in it, Amazon does not say.
+    """
+    rows = list(_days(client, channel, first, last))
+    return pl.DataFrame(rows, schema=CONTROL_TOTALS, orient="row")
+
+
+def _days(client: ChannelClient, channel: Channel, first: date, last: date) -> Iterator[dict[str, Any]]:
     zone = ZoneInfo(channel.timezone)
     while first <= last:
         end = min(first + timedelta(days=_SPAN), last + timedelta(days=1))
@@ -74,15 +68,16 @@ def day_totals(client: ChannelClient, channel: Channel, first: date, last: date)
             raise ProtocolError(f"{client.account.name} getOrderMetrics: {error}") from error
         for metric in answer.payload:
             start = datetime.fromisoformat(metric.interval.partition("--")[0])
-            yield DayTotal(
-                channel=channel.name,
-                date=start.astimezone(zone).date(),
-                orders=metric.orderCount,
-                items=metric.orderItemCount,
-                units=metric.unitCount,
-                sales=Decimal(str(metric.totalSales.amount)),
-                currency=metric.totalSales.currencyCode,
-            )
+            yield {
+                "channel": channel.name,
+                "business_date": start.astimezone(zone).date(),
+                "basis": "ordered",
+                "currency": metric.totalSales.currencyCode,
+                "orders": metric.orderCount,
+                "units": metric.unitCount,
+                "gross_amount": Decimal(str(metric.totalSales.amount)),
+                "includes_cancelled": None,
+            }
         first = end
 
 

@@ -288,7 +288,7 @@ class _FinancesAnswer(msgspec.Struct):
 
 
 def refund_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
-    """Transactions posted in the window; refunds are among them. Pages may be empty before the end."""
+    """Transactions posted in the window: refunds and fees. Pages may be empty before the end."""
     start = max(window.since or window.until - RETENTION, window.until - RETENTION)
     read = _reading("listTransactions", _FinancesAnswer)
     for part in Window(start, window.until).slices(FINANCE_SPAN, start):
@@ -393,7 +393,7 @@ RESOURCES: dict[str, Resource] = {
         Resource(
             name="refunds",
             platform="amazon",
-            frames=("refunds",),
+            frames=("refunds", "fees"),
             pages=refund_pages,
             normalize=normalize.refunds,
             lookback=timedelta(hours=48),  # how late Amazon may post

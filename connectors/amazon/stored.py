@@ -19,6 +19,7 @@ from connectors.amazon.normalize.listings import CatalogItem, Listing, listings_
 from connectors.amazon.normalize.returned import returns_report
 from connectors.amazon.normalize.stock import Listing as StockListing
 from connectors.amazon.normalize.stock import Summary, listing_frames, stock_report, summary_frames
+from connectors.amazon.normalize.transactions import Transaction
 from connectors.amazon.normalize.values import text
 from connectors.amazon.xml_orders import records_of_xml
 from connectors.base import Account, Context
@@ -194,7 +195,7 @@ class _Found:
         given_back = merge_normalized(
             [
                 finances.transaction_frames(
-                    each(self.transactions, finances.Transaction, keyed("transactionId")), context
+                    each(self.transactions, Transaction, keyed("transactionId")), context
                 ),
                 finances.events_v0(each(self.v0_events, finances.V0Event, keyed("AmazonOrderId")), context),
             ]

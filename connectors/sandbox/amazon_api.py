@@ -6,7 +6,7 @@ from connectors.sandbox.amazon_catalog import FbaInventory, catalog, listings
 from connectors.sandbox.amazon_finances import Finances, order_metrics, participations
 from connectors.sandbox.amazon_gate import routes_of, token_route
 from connectors.sandbox.amazon_orders import one, search
-from connectors.sandbox.amazon_refunds import RefundIndex
+from connectors.sandbox.amazon_refunds import MoneyIndex
 from connectors.sandbox.amazon_reports import Reports
 from connectors.sandbox.state import SandboxState
 
@@ -15,7 +15,7 @@ _REPORTS = "/reports/2021-06-30"
 
 def routes(state: SandboxState) -> list[BaseRoute]:
     """Every route of the platform, over `state`."""
-    index = RefundIndex(state.world)
+    index = MoneyIndex(state.world)
     reports, finances, stock = Reports(state, index), Finances(index), FbaInventory(state)
     table = [
         ("GET", "/orders/2026-01-01/orders", "searchOrders", 0.0056, 20, search),

@@ -9,21 +9,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.amazon.marketplaces import MARKETPLACES
 from connectors.sandbox.amazon_gate import TOO_FRESH, Ask, amount, bend, invalid, iso, page_token, read_token
 from connectors.sandbox.amazon_orders import asin, order_id
-from connectors.sandbox.amazon_refunds import RefundIndex
-from connectors.sandbox.world import Market, Order, Refund, RefundLine
+from connectors.sandbox.amazon_refunds import MoneyIndex
+from connectors.sandbox.world import Line, Market, Order, Refund, RefundLine
 
 PAGE = 100
 SPAN = timedelta(days=180)
 _CHUNK = 1000
 _GRANULARITIES = ["Hour", "Day", "Week", "Month", "Year", "Total"]
-_FEE = Decimal("0.15")
+_FEE = Decimal("0.15")  # of the goods, before tax
+_FULFILMENT = Decimal("3.22")  # a unit that Amazon sends
+_CENT = Decimal("0.01")
 _ZERO = Decimal(0)
 
 
 class Finances:
-    """`/finances/2024-06-19/transactions`: refunds, the only transactions the sandbox's world has."""
+    """`/finances/2024-06-19/transactions`: what was sent and what was given back, with Amazon's fees."""
 
-    def __init__(self, index: RefundIndex) -> None:
+    def __init__(self, index: MoneyIndex) -> None:
         self._index = index
 
     def transactions(self, ask: Ask) -> dict[str, Any]:
@@ -48,8 +50,10 @@ class Finances:
         by_market: dict[tuple[datetime, int, int], dict[str, Any]] = {}
         for market in {entry[1].channel: entry[1] for entry in chosen}.values():
             entries = [entry for entry, place in chosen if place is market]
-            for (order, refund), entry in zip(self._index.refunds(entries, ask.now), entries, strict=True):
-                by_market[entry] = _refund(order, refund, market)
+            for (order, refund), entry in zip(self._index.movements(entries, ask.now), entries, strict=True):
+                by_market[entry] = (
+                    _refund(order, refund, market) if refund else _shipment(order, entry[0], market)
+                )
         payload: dict[str, Any] = {"transactions": bend([by_market[entry] for entry, _ in chosen], ask.fault)}
         if len(waiting) > PAGE:
             at, number, refund_number = chosen[-1][0]
@@ -70,6 +74,60 @@ class Finances:
         return sorted(found, key=lambda pair: pair[0])
 
 
+def _shipment(order: Order, at: datetime, market: Market) -> dict[str, Any]:
+    """What a sent order brought: the goods, their tax, and what Amazon takes for it."""
+    currency = order.currency
+    items = []
+    for line in order.lines:
+        kept = line.quantity - line.cancelled
+        if kept <= 0:
+            continue
+        share = Decimal(kept) / line.quantity
+        tax = (line.tax * share).quantize(_CENT)
+        net = ((line.unit_price * line.quantity - line.discount) * share).quantize(_CENT)
+        if market.tax_included:
+            net -= tax
+        taken = [_fee("Commission", -(net * _FEE).quantize(_CENT), currency)]
+        if order.fulfilled_by == "marketplace":
+            taken.append(_fee("FBAPerUnitFulfillmentFee", -_FULFILMENT * kept, currency))
+        whole = sum((fee["breakdownAmount"]["currencyAmount"] for fee in taken), _ZERO)
+        breakdowns = [
+            _part("ProductCharges", net, currency, [_part("OurPricePrincipal", net, currency)]),
+            _part("AmazonFees", whole, currency, taken),
+        ]
+        if tax:
+            breakdowns.append(_part("Tax", tax, currency, [_part("OurPriceTax", tax, currency)]))
+        identifier = {
+            "itemRelatedIdentifierName": "ORDER_ADJUSTMENT_ITEM_ID",
+            "itemRelatedIdentifierValue": f"{order.number}{line.number:04d}",
+        }
+        items.append(
+            {
+                "description": line.title,
+                "relatedIdentifiers": [identifier],
+                "breakdowns": breakdowns,
+                "contexts": [_context(order, line, kept)],
+            }
+        )
+    return {
+        "transactionType": "Shipment",
+        "transactionId": f"S{order.number:010d}",
+        "transactionStatus": "RELEASED",
+        "description": "Order Payment",
+        "postedDate": iso(at),
+        "relatedIdentifiers": [
+            {"relatedIdentifierName": "ORDER_ID", "relatedIdentifierValue": order_id(order.number)}
+        ],
+        "totalAmount": {
+            "currencyCode": currency,
+            "currencyAmount": sum((_worth(item) for item in items), _ZERO),
+        },
+        "marketplaceDetails": _place(market),
+        "items": items,
+        "breakdowns": [],
+    }
+
+
 def _refund(order: Order, refund: Refund, market: Market) -> dict[str, Any]:
     currency = order.currency
     items = [_item(order, part, currency, number) for number, part in enumerate(refund.lines)]
@@ -81,7 +139,6 @@ def _refund(order: Order, refund: Refund, market: Market) -> dict[str, Any]:
         else:
             parts.append(_part("Shipping", -refund.shipping, currency, [leaf]))
     total = sum((_worth(item) for item in items), _ZERO) - (refund.shipping if not items else _ZERO)
-    place = {"marketplaceId": market.external_id, "marketplaceName": MARKETPLACES[market.external_id].domain}
     return {
         "transactionType": "Refund",
         "transactionId": f"R{order.number:010d}-{refund.number:03d}",
@@ -96,10 +153,14 @@ def _refund(order: Order, refund: Refund, market: Market) -> dict[str, Any]:
             },
         ],
         "totalAmount": {"currencyCode": currency, "currencyAmount": total},
-        "marketplaceDetails": place,
+        "marketplaceDetails": _place(market),
         "items": items,
         "breakdowns": parts,
     }
+
+
+def _place(market: Market) -> dict[str, Any]:
+    return {"marketplaceId": market.external_id, "marketplaceName": MARKETPLACES[market.external_id].domain}
 
 
 def _worth(item: dict[str, Any]) -> Decimal:
@@ -108,23 +169,13 @@ def _worth(item: dict[str, Any]) -> Decimal:
 
 def _item(order: Order, part: RefundLine, currency: str, number: int) -> dict[str, Any]:
     line = next(line for line in order.lines if line.number == part.line_number)
-    fee = (part.amount * _FEE).quantize(Decimal("0.01"))
+    fee = (part.amount * _FEE).quantize(_CENT)
     breakdowns = [
         _part("ProductCharges", -part.amount, currency, [_part("OurPricePrincipal", -part.amount, currency)]),
-        _part(
-            "AmazonFees", fee, currency, [_part("Commission", fee, currency, [_part("Base", fee, currency)])]
-        ),
+        _part("AmazonFees", fee, currency, [_fee("Commission", fee, currency)]),
     ]
     if part.tax:
         breakdowns.append(_part("Tax", -part.tax, currency, [_part("OurPriceTax", -part.tax, currency)]))
-    context: dict[str, Any] = {
-        "contextType": "ProductContext",
-        "asin": asin(line.product_number),
-        "quantityShipped": part.quantity,
-        "fulfillmentNetwork": "AFN" if order.fulfilled_by == "marketplace" else "MFN",
-    }
-    if line.sku is not None:
-        context["sku"] = line.sku
     return {
         "description": line.title,
         "relatedIdentifiers": [
@@ -134,8 +185,24 @@ def _item(order: Order, part: RefundLine, currency: str, number: int) -> dict[st
             }
         ],
         "breakdowns": breakdowns,
-        "contexts": [context],
+        "contexts": [_context(order, line, part.quantity)],
     }
+
+
+def _context(order: Order, line: Line, quantity: int) -> dict[str, Any]:
+    context: dict[str, Any] = {
+        "contextType": "ProductContext",
+        "asin": asin(line.product_number),
+        "quantityShipped": quantity,
+        "fulfillmentNetwork": "AFN" if order.fulfilled_by == "marketplace" else "MFN",
+    }
+    if line.sku is not None:
+        context["sku"] = line.sku
+    return context
+
+
+def _fee(kind: str, value: Decimal, currency: str) -> dict[str, Any]:
+    return _part(kind, value, currency, [_part("Base", value, currency)])
 
 
 def _part(

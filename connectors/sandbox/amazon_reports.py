@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from connectors.sandbox.amazon_gate import ApiError, Ask, bend, invalid, iso
 from connectors.sandbox.amazon_orders import REPORT_HEADER, asin, order_id, report_lines, report_numbers
-from connectors.sandbox.amazon_refunds import RefundIndex
+from connectors.sandbox.amazon_refunds import SHIPMENT, MoneyIndex
 from connectors.sandbox.state import SandboxState
 from connectors.sandbox.world import Market, Order, Refund
 
@@ -63,7 +63,7 @@ class Reports:
     """The reports endpoints over one running sandbox."""
 
     def __init__(
-        self, state: SandboxState, index: RefundIndex, clock: Callable[[], float] = time.monotonic
+        self, state: SandboxState, index: MoneyIndex, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._state, self._index, self._clock = state, index, clock
         self._reports: dict[str, _Report] = {}
@@ -202,10 +202,11 @@ class Reports:
 
     def _return_lines(self, market: Market, report: _Report) -> Iterator[str]:
         wanted = "marketplace" if report.wish.reportType == FBA_RETURNS else "merchant"
-        entries = self._index.between(market.channel, report.since, report.until, report.made_at)
+        moved = self._index.between(market.channel, report.since, report.until, report.made_at)
+        entries = [entry for entry in moved if entry[2] != SHIPMENT]
         for start in range(0, len(entries), 1000):
-            for order, refund in self._index.refunds(entries[start : start + 1000], report.made_at):
-                if order.fulfilled_by == wanted and refund.is_return:
+            for order, refund in self._index.movements(entries[start : start + 1000], report.made_at):
+                if refund is not None and refund.is_return and order.fulfilled_by == wanted:
                     yield from _returned(order, refund, wanted)
 
     def _listing_lines(self, market: Market, now: datetime) -> Iterator[str]:

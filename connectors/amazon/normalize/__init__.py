@@ -38,7 +38,7 @@ def products(page: Page, context: Context) -> Normalized:
 
 
 def refunds(page: Page, context: Context) -> Normalized:
-    """`refunds`, from finances."""
+    """`refunds` and `fees`, from finances."""
     return transactions(page.body, context)
 
 

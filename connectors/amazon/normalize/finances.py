@@ -14,6 +14,17 @@ from typing import Any
 import msgspec
 
 from connectors.amazon.normalize.decoding import Decoded, keyed, page, page_decoder
+from connectors.amazon.normalize.fees import fees_of
+from connectors.amazon.normalize.transactions import (
+    Answer,
+    Breakdown,
+    Transaction,
+    order_of,
+    place_of,
+    product_of,
+    token_of,
+    transaction_key,
+)
 from connectors.amazon.normalize.values import (
     BadValueError,
     Channels,
@@ -52,67 +63,11 @@ _FEES = (
 )
 
 
-class _Amount(msgspec.Struct):
-    currencyAmount: Any = None
-    currencyCode: str | None = None
-
-
-class _Breakdown(msgspec.Struct):
-    breakdownType: str | None = None
-    breakdownAmount: _Amount | None = None
-    breakdowns: list["_Breakdown"] | None = None
-
-
-class _ProductContext(msgspec.Struct):
-    contextType: str | None = None
-    asin: str | None = None
-    sku: str | int | None = None
-    quantityShipped: Any = None
-
-
-class _Item(msgspec.Struct):
-    totalAmount: _Amount | None = None
-    breakdowns: list[_Breakdown] | None = None
-    contexts: list[_ProductContext] | None = None
-
-
-class _Identifier(msgspec.Struct):
-    relatedIdentifierName: str | None = None
-    relatedIdentifierValue: str | int | None = None
-
-
-class _Marketplace(msgspec.Struct):
-    marketplaceId: str | None = None
-    marketplaceName: str | None = None
-
-
-class Transaction(msgspec.Struct):
-    """A movement of money. The model requires nothing; without an order it is no refund of a sale."""
-
-    transactionType: str | None = None
-    transactionId: str | None = None
-    postedDate: Any = None
-    relatedIdentifiers: list[_Identifier] | None = None
-    totalAmount: _Amount | None = None
-    marketplaceDetails: _Marketplace | None = None
-    sellingPartnerMetadata: _Marketplace | None = None
-    items: list[_Item] | None = None
-    breakdowns: list[_Breakdown] | None = None
-
-
-class _Payload(msgspec.Struct):
-    transactions: list[Transaction] | None = None
-
-
-class _Page(msgspec.Struct):
-    payload: _Payload
-
-
-_decoder = page_decoder(_Page)
+_decoder = page_decoder(Answer)
 
 
 def transactions(body: bytes, context: Context) -> Normalized:
-    """Frame of one answer of listTransactions; other transactions than refunds are passed over."""
+    """Frames refunds and fees of one answer of listTransactions."""
 
     def plain(answer: Any) -> list[Any] | None:
         if not isinstance(answer, dict):
@@ -133,43 +88,38 @@ def transactions(body: bytes, context: Context) -> Normalized:
 
 
 def transaction_frames(decoded: Decoded[Transaction], context: Context) -> Normalized:
-    """Frame of typed transactions."""
+    """Frames refunds and fees of typed transactions."""
     notes = Notes()
     channels = Channels(context, notes)
     bad = list(decoded.rejected)
     rows: dict[tuple[str, str, str | None], dict[str, Any]] = {}
+    charged: dict[tuple[str, str], dict[str, Any]] = {}
     for position, transaction in enumerate(decoded.records):
-        if (transaction.transactionType or "").replace(" ", "").lower() not in _REFUNDS:
-            continue
         try:
+            for fee in fees_of(transaction, channels):
+                charged[fee["channel"], fee["fee_id"]] = fee
+            if (transaction.transactionType or "").replace(" ", "").lower() not in _REFUNDS:
+                continue
             for row in _rows(transaction, channels, notes):
                 rows[row["order_external_id"], row["refund_id"], row["line_id"]] = row
         except BadValueError as error:
             bad.append(rejected(transaction.transactionId or "(unknown)", error, decoded.original(position)))
-    table = Rows("refunds")
+    table, fees = Rows("refunds"), Rows("fees")
     table.extend(list(rows.values()))
-    return Normalized({"refunds": table.frame()}, tuple(bad), notes.all(), decoded.seen)
+    fees.extend(list(charged.values()))
+    return Normalized({"refunds": table.frame(), "fees": fees.frame()}, tuple(bad), notes.all(), decoded.seen)
 
 
 def _rows(transaction: Transaction, channels: Channels, notes: Notes) -> list[dict[str, Any]]:
-    named = {
-        i.relatedIdentifierName: text(i.relatedIdentifierValue) for i in transaction.relatedIdentifiers or ()
-    }
-    order_id = named.get("ORDER_ID")
+    order_id = order_of(transaction)
     if order_id is None:
         notes.add("refunds that name no order are left out")
         return []
     posted = instant(transaction.postedDate, "postedDate", required=True)
-    refund_id = (
-        named.get("DEFERRED_TRANSACTION_ID") or text(transaction.transactionId) or named.get("REFUND_ID")
-    )
-    place = transaction.marketplaceDetails or _Marketplace()
-    seller = transaction.sellingPartnerMetadata or _Marketplace()
-    marketplace = place.marketplaceId or channels.by_domain(place.marketplaceName) or seller.marketplaceId
     shared = {
-        "channel": channels.name(marketplace),
+        "channel": channels.name(place_of(transaction, channels)),
         "order_external_id": order_id,
-        "refund_id": refund_id or f"{order_id}@{posted}",
+        "refund_id": transaction_key(transaction, posted),
         "refunded_at": posted,
         "source_updated_at": posted,
     }
@@ -179,8 +129,8 @@ def _rows(transaction: Transaction, channels: Channels, notes: Notes) -> list[di
         told = _Given.of(item.breakdowns, notes)
         if not told.found:
             continue  # told for the whole transaction only, see below
-        product = _product(item)
-        token = text(product.sku) or (f"asin:{product.asin}" if product.asin else "?")
+        product = product_of(item)
+        token = token_of(product)
         numbers[token] += 1
         rows.append(
             shared
@@ -211,11 +161,6 @@ def _rows(transaction: Transaction, channels: Channels, notes: Notes) -> list[di
     return rows
 
 
-def _product(item: _Item) -> _ProductContext:
-    contexts = item.contexts or []
-    return next((c for c in contexts if c.contextType in ("ProductContext", None)), _ProductContext())
-
-
 def _currency(transaction: Transaction) -> str | None:
     return transaction.totalAmount.currencyCode if transaction.totalAmount else None
 
@@ -229,7 +174,7 @@ class _Given:
         self.currency: str | None = None
 
     @classmethod
-    def of(cls, breakdowns: list[_Breakdown] | None, notes: Notes) -> "_Given":
+    def of(cls, breakdowns: list[Breakdown] | None, notes: Notes) -> "_Given":
         given = cls()
         for breakdown in breakdowns or ():
             given._walk(breakdown, notes)
@@ -243,7 +188,7 @@ class _Given:
     def net(self) -> int:
         return -self._goods
 
-    def _walk(self, breakdown: _Breakdown, notes: Notes) -> None:
+    def _walk(self, breakdown: Breakdown, notes: Notes) -> None:
         name = (breakdown.breakdownType or "").replace(" ", "").lower()
         if name.startswith(_FEES) or name.endswith(("chargeback", "fee")):
             return

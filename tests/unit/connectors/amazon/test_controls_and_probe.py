@@ -4,11 +4,11 @@ import gzip
 from datetime import date, timedelta
 from decimal import Decimal
 
-from connectors.amazon.controls import day_totals
 from connectors.amazon.probe import probe
 from connectors.base import Context
 from connectors.canonical import merge_normalized
 from connectors.exports import amazon_orders
+from connectors.registry import control_totals
 from tests.amazon_bench import bench
 from tests.amazon_factories import CA, FETCHED, ORDER, US, Shop, account, report, report_line, sale
 
@@ -18,21 +18,25 @@ def test_amazons_own_totals_of_each_business_day():
     gone = sale(4, 30, cancelled_at=FETCHED)
     with bench(Shop(sale(1, 3), sale(2, 5), sale(3, 30), gone)) as it:
         [channel] = it.account.channels
-        totals = list(day_totals(it.client, channel, date(2026, 2, 25), date(2026, 3, 1)))
-    assert [(day.date.day, day.orders, day.units, day.sales) for day in totals[2:]] == [
-        (27, 1, 3, Decimal("25.00")),
-        (28, 1, 3, Decimal("25.00")),
-        (1, 1, 3, Decimal("25.00")),
+        totals = control_totals(it.client, channel, date(2026, 2, 25), date(2026, 3, 1)).to_dicts()
+    assert [
+        (day["business_date"].day, day["orders"], day["units"], day["gross_amount"]) for day in totals[2:]
+    ] == [
+        (27, 1, 3, Decimal("25.0000")),
+        (28, 1, 3, Decimal("25.0000")),
+        (1, 1, 3, Decimal("25.0000")),
     ]
-    assert sum(day.orders for day in totals) == 3
-    assert totals[0].currency == "USD"
+    assert sum(day["orders"] for day in totals) == 3
+    assert {(day["currency"], day["basis"], day["includes_cancelled"]) for day in totals} == {
+        ("USD", "ordered", None)
+    }
 
 
 def test_a_long_span_is_asked_for_in_parts():
     with bench(Shop(sale(1, 3))) as it:
-        totals = list(day_totals(it.client, it.account.channels[0], date(2025, 9, 1), date(2026, 3, 1)))
+        totals = control_totals(it.client, it.account.channels[0], date(2025, 9, 1), date(2026, 3, 1))
         assert it.asked("getOrderMetrics") == 3
-    assert [day.date for day in totals] == [date(2025, 9, 1) + timedelta(days=n) for n in range(182)]
+    assert totals["business_date"].to_list() == [date(2025, 9, 1) + timedelta(days=n) for n in range(182)]
 
 
 def test_a_sound_account():
