@@ -1,12 +1,11 @@
 """The same steps over past windows: no second code path, and the live watermark never moves."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow, tags
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from connectors import registry
 from flows import connections, report
@@ -17,25 +16,25 @@ from warehouse.batch import Span
 
 @flow(name="backfill", flow_run_name="backfill-{account}-{resource}")
 def backfill(
-    account: Annotated[
-        str,
-        Field(description="Which account, by its name: amazon, shopify, walmart, or one of accounts.toml."),
-    ],
-    since: Annotated[datetime, Field(description="What changed at this instant (UTC) or later is read.")],
-    until: Annotated[datetime, Field(description="What changed before this instant (UTC) is read.")],
-    resource: Annotated[
-        str,
-        Field(description="orders, refunds, returns, carts, products or inventory, as the channel has it."),
-    ] = "orders",
-    slice_days: Annotated[
-        int, Field(ge=1, description="How many days one slice spans; a slice that fails is told and skipped.")
-    ] = 30,
-    again: Annotated[bool, Field(description="Read slices that were read whole before, too.")] = False,
+    account: str,
+    since: datetime,
+    until: datetime,
+    resource: str = "orders",
+    slice_days: int = 30,
+    again: bool = False,
 ) -> State[Any]:
     """Read what changed in `account` from `since` to `until`, newest slice first: those not read whole yet.
 
     Rows that are known stay as they are, and the live watermark does not move. What the source no longer keeps is
     left out: it is in the warehouse or nowhere.
+
+    Args:
+        account: Which account, by its name: amazon, shopify, walmart, or one of accounts.toml.
+        since: What changed at this instant or later is read.
+        until: What changed before this instant is read.
+        resource: What to read: orders, refunds, returns, carts, products or inventory, as the channel has it.
+        slice_days: How many days are read and written at a time. A slice that fails is told, the others go on.
+        again: Read slices that were read whole before, too.
     """
     engine = connections.postgres()
     asked, told = _within_reach(account, resource, since, until)
@@ -55,7 +54,9 @@ def backfill(
             engine, account, resource, part, "done" if result.outcome == "done" else "pending", result.message
         )
         done.append(result)
-    report.table(f"backfill-{account}-{resource}", [result.row() for result in done], "Slices, newest first")
+    report.table(
+        f"backfill-{account}-{resource}", [result.shown() for result in done], "Slices, newest first"
+    )
     if failures:
         return Failed(message="; ".join(failures), data=done)
     if deferred := [result.message for result in done if result.outcome == "deferred"]:

@@ -19,7 +19,13 @@ from models.base import Effort
 
 @flow(name="daily", flow_run_name="daily-{effort}")
 def daily(accounts: Sequence[str] = (), until: datetime | None = None, effort: Effort = "full") -> State[Any]:
-    """Everything once: pull, roll up, forecast, alert. A failed account does not stop the others' day."""
+    """Everything once: pull, roll up, forecast, alert. A failed account does not stop the others' day.
+
+    Args:
+        accounts: Names of the accounts to read. Empty: all that are configured.
+        until: What changed before this instant is read. Empty: now.
+        effort: Of the forecast: "full" for the night, "quick" for an answer in a minute or two.
+    """
     until = until or datetime.now(UTC)
     pulled = sync(["all"], accounts, until=until, return_state=True)  # marketplaces → core
     rolled = roll_up(return_state=True)  # core → ClickHouse
@@ -30,7 +36,11 @@ def daily(accounts: Sequence[str] = (), until: datetime | None = None, effort: E
 
 @flow(name="sync-orders", flow_run_name="sync-orders")
 def sync_orders(accounts: Sequence[str] = ()) -> State[Any]:
-    """What sold since the last time, and its days in ClickHouse."""
+    """What sold since the last time, and its days in ClickHouse.
+
+    Args:
+        accounts: Names of the accounts to read. Empty: all that are configured.
+    """
     return finish(
         sync(["orders", "returns", "carts"], accounts, return_state=True), roll_up(return_state=True)
     )
@@ -38,11 +48,19 @@ def sync_orders(accounts: Sequence[str] = ()) -> State[Any]:
 
 @flow(name="sync-inventory", flow_run_name="sync-inventory")
 def sync_inventory(accounts: Sequence[str] = ()) -> State[Any]:
-    """What is in stock now, and what a merchant has to hear about it."""
+    """What is in stock now, and what a merchant has to hear about it.
+
+    Args:
+        accounts: Names of the accounts to read. Empty: all that are configured.
+    """
     return finish(sync(["inventory"], accounts, return_state=True), stock_alerts(return_state=True))
 
 
 @flow(name="sync-products", flow_run_name="sync-products")
 def sync_products(accounts: Sequence[str] = ()) -> State[Any]:
-    """What is listed where, at which price."""
+    """What is listed where, at which price.
+
+    Args:
+        accounts: Names of the accounts to read. Empty: all that are configured.
+    """
     return finish(sync(["products"], accounts, return_state=True))

@@ -72,7 +72,7 @@ def import_files(
     log = get_run_logger()
     for note in result.notes:
         log.warning("%s: %s", account, note)
-    report.table(f"import-{account}", [result.row()], f"What {len(files)} files brought")
+    report.table(f"import-{account}", [result.shown()], f"What {len(files)} files brought")
     if result.refused:
         return Completed(
             name="CompletedWithRefused",

@@ -55,8 +55,26 @@ class Ingested:
         str, ...
     ] = ()  # channels whose stock two readings told differently: nothing of it was believed
 
+    def shown(self) -> dict[str, Any]:
+        """One line of the run's artifact, what matters most first; empty columns are left out by `report.table`."""
+        return {
+            "account": self.account,
+            "resource": self.resource,
+            "outcome": self.outcome,
+            "records": f"{self.records:,}",
+            "new": f"{self.inserted:,}",
+            "changed": f"{self.updated:,}",
+            "unchanged": f"{self.unchanged:,}",
+            "refused": f"{self.refused:,}",
+            "changed since": f"{self.since:%Y-%m-%d %H:%M}" if self.since else "ever",
+            "until": f"{self.until:%Y-%m-%d %H:%M}",
+            "requests": self.requests,
+            "waited": f"{self.waited_seconds:.1f} s",
+            "notes": "; ".join([*self.notes, self.message]).strip("; "),
+        }
+
     def row(self) -> dict[str, Any]:
-        """One line of the run's artifact."""
+        """One line for a program."""
         shown = asdict(self)
         shown["since"] = f"{self.since:%Y-%m-%d %H:%M}" if self.since else "the beginning"
         shown["until"] = f"{self.until:%Y-%m-%d %H:%M}"

@@ -28,10 +28,12 @@ LINEAGE = (
 
 
 def table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """A table artifact; `key` keeps its history from run to run."""
-    create_table_artifact(
-        key=slug(key), table=[dict(row) for row in rows] or [{"": "nothing"}], description=description
-    )
+    """A table artifact; `key` keeps its history from run to run. Columns that are empty in all rows are left out."""
+    told = [
+        name for name in (rows[0] if rows else ()) if any(row.get(name) not in (None, "") for row in rows)
+    ]
+    shown = [{name: row.get(name) for name in told} for row in rows]
+    create_table_artifact(key=slug(key), table=shown or [{"": "nothing"}], description=description)
 
 
 def page(key: str, markdown: str, description: str) -> None:

@@ -22,6 +22,10 @@ def roll_up(since: date | None = None, until: date | None = None) -> State[Any]:
     """Publish every day that changed since the last time, or the days from `since` to `until` again.
 
     Repeatable any number of times. Ends as Failed when ClickHouse and PostgreSQL then differ.
+
+    Args:
+        since: First business day to publish again. Empty, with the next one: the days that changed.
+        until: Last business day to publish again, included.
     """
     try:
         published = publish(since, until)

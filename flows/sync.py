@@ -63,7 +63,9 @@ def sync(
             done.append(result)
             _log(log, result)
     key = f"sync-{'-'.join(resources)}"
-    report.table(key, [result.row() for result in done], "What was read and written, by account and resource")
+    report.table(
+        key, [result.shown() for result in done], "What was read and written, by account and resource"
+    )
     if failures:
         report.page(f"{key}-failures", report.bullet_list(failures), "What failed and why")
         return Failed(message="; ".join(failures), data=done)

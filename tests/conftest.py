@@ -78,12 +78,17 @@ def prefect_api() -> Iterator[str]:
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_SERVER_ANALYTICS_ENABLED,
+        PREFECT_UI_API_URL,
         temporary_settings,
     )
     from prefect.testing.utilities import prefect_test_harness
 
     quiet = temporary_settings(
-        {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_ANALYTICS_ENABLED: False}
+        {
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+            PREFECT_SERVER_ANALYTICS_ENABLED: False,
+            PREFECT_UI_API_URL: "/api",  # relative, for whoever opens its UI
+        }
     )
     with quiet, prefect_test_harness(server_startup_timeout=120):
         yield PREFECT_API_URL.value()
