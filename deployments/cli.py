@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from deployments.commands import data, files, journey, keeping, money, operations, privacy, reconcile
+from deployments.commands import (
+    data,
+    files,
+    journey,
+    keeping,
+    money,
+    operations,
+    privacy,
+    products,
+    reconcile,
+)
 
 app = typer.Typer(
     name="wharf",
@@ -22,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (journey, operations, data, files, privacy, keeping, reconcile, money):
+for module in (journey, operations, data, files, privacy, keeping, reconcile, products, money):
     module.register(app)
 
 

@@ -126,12 +126,12 @@ class Steps:
         self._analyze("t_product_of")
         stubs = self._run("stub_listings").scalars().all()
         self._count("channel_products", "inserted", len(stubs))
-        self._describe(stubs)
+        self.describe(stubs)
 
     def products(self) -> None:
         rows = self._run("listings_upsert").all()
         self._written("channel_products", "products", (bool(row.inserted) for row in rows))
-        self._describe([row.product_id for row in rows])
+        self.describe([row.product_id for row in rows])
 
     def retire_listings(self, channel_ids: list[int]) -> None:
         """Listings a complete catalogue no longer names are offered no more, unless it names suspiciously few."""
@@ -241,6 +241,10 @@ class Steps:
             self._analyze("t_touched")
             self._record("ledger_known", _KNOWN_LINES)
 
+    def recount(self, orders: str) -> None:
+        """Bring the ledger of the orders that query `orders` (order_id) gives in line with their lines."""
+        self._ledger([orders], has_new_lines=False)
+
     def _record(self, name: str, where: Mapping[str, str]) -> None:
         statement = sql.read(name).replace("{wanted}", sql.read("ledger_wanted"))
         statement = statement.replace("{line_sales}", sql.read("line_sales"))
@@ -292,7 +296,7 @@ class Steps:
         self._written("inventory", "inventory", (bool(row.inserted) for row in rows))
         return held, answers
 
-    def _describe(self, product_ids: Iterable[int]) -> None:
+    def describe(self, product_ids: Iterable[int]) -> None:
         """Names and the like of products whose listings changed. One merge at a time does this."""
         products = sorted(set(product_ids))
         if not products:

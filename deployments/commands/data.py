@@ -62,10 +62,16 @@ def migrate(
             raise typer.Exit(1)
         return
     with databases() as (database_url, clickhouse_url):
+        from contextlib import closing
+
+        from warehouse import analyst, engines
+
+        with closing(engines.clickhouse(clickhouse_url)) as client:
+            missing = analyst.ensure(client)
         if as_json:
-            emit(asdict(schema.current(database_url, clickhouse_url)))
+            emit({**asdict(schema.current(database_url, clickhouse_url)), "analyst": missing or "there"})
         else:
-            print("both databases are at the newest schema")
+            print("both databases are at the newest schema", *([missing] if missing else []), sep="\n")
 
 
 def sync(

@@ -2,7 +2,7 @@
 SELECT model_type,
        intDiv(horizon_days, 7) + 1 AS week_ahead,
        count() AS days,
-       sum(units) AS units,
+       sum(units) AS units_sold,
        round(sum(absolute_error) / nullIf(sum(units), 0), 4) AS wape,
        round(avg(in_80), 4) AS inside_80
 FROM analytics.forecast_accuracy

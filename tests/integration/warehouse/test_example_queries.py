@@ -65,7 +65,8 @@ FROM_CORE = {
     "06_margin": _MONEY
     + """
         , sales AS (SELECT sku, currency, sum(net - coalesce(refunded_net_amount, 0)) AS revenue, sum(units) AS units,
-                           max(cost_price) AS cost FROM lines WHERE units > 0 GROUP BY 1, 2),
+                           max(cost_price) / CASE currency WHEN 'EUR' THEN 1.25 ELSE 1 END AS cost
+                    FROM lines WHERE units > 0 GROUP BY 1, 2),
         fees AS (SELECT coalesce(p.sku, '') AS sku, f.currency, sum(f.amount) AS fees FROM core.fees f
                  LEFT JOIN core.products p ON p.id = f.product_id GROUP BY 1, 2)
         SELECT sku, currency, coalesce(revenue, 0), coalesce(fees, 0),
@@ -80,12 +81,16 @@ FROM_CORE = {
         GROUP BY 1, 2 ORDER BY 1, 2
     """,
     "08_funnel": """
-        SELECT DATE '2026-03-01', c.name, 'USD',
-               (SELECT count(*) FROM core.orders o WHERE o.channel_id = c.id AND order_date < '2026-04-01'
-                AND NOT is_test),
-               count(*) FILTER (WHERE completed_at IS NULL), count(completed_at),
-               sum(total) FILTER (WHERE completed_at IS NULL), NULL
-        FROM core.carts k JOIN core.channels c ON c.id = k.channel_id GROUP BY c.id, c.name
+        SELECT m.month, c.name, 'USD', m.orders, coalesce(k.abandoned, 0), coalesce(k.recovered, 0),
+               coalesce(k.amount, 0), round(1.0 * m.orders / (m.orders + coalesce(k.abandoned, 0)), 4)
+        FROM (SELECT date_trunc('month', order_date)::date AS month, channel_id, count(*) AS orders FROM core.orders
+              GROUP BY 1, 2) m
+        JOIN core.channels c ON c.id = m.channel_id AND c.platform = 'shopify'
+        LEFT JOIN (SELECT date_trunc('month', created_at)::date AS month, channel_id,
+                          count(*) FILTER (WHERE completed_at IS NULL) AS abandoned, count(completed_at) AS recovered,
+                          sum(total) FILTER (WHERE completed_at IS NULL) AS amount
+                   FROM core.carts GROUP BY 1, 2) k ON k.month = m.month AND k.channel_id = m.channel_id
+        ORDER BY 1 DESC
     """,
     "09_cohorts": _MONEY
     + """
@@ -98,11 +103,13 @@ FROM_CORE = {
                round(sum(net) / count(*), 2) FROM people GROUP BY 1, 2 ORDER BY 1 DESC, 2
     """,
     "10_forecast_accuracy": """
-        SELECT 'ensemble', 1, 3, 3, round(sum(abs(coalesce(s.units, 0) - f.predicted_units)) / 3, 4), round(1 / 3.0, 4)
+        SELECT 'ensemble', 1, count(*), sum(coalesce(s.units, 0)),
+               round(sum(abs(coalesce(s.units, 0) - f.predicted_units)) / sum(s.units), 4),
+               round(avg((coalesce(s.units, 0) BETWEEN f.lower_80 AND f.upper_80)::int), 4)
         FROM core.forecasts f LEFT JOIN (
             SELECT order_date, sum(quantity) AS units FROM core.order_items i JOIN core.orders o ON o.id = i.order_id
-            JOIN core.products p ON p.id = i.product_id WHERE p.sku = 'A' AND o.order_date >= '2026-04-29' GROUP BY 1
-        ) s ON s.order_date = f.forecast_date WHERE f.forecast_date <= '2026-05-01'
+            JOIN core.products p ON p.id = i.product_id WHERE p.sku = 'A' GROUP BY 1
+        ) s ON s.order_date = f.forecast_date WHERE f.forecast_date <= '2026-04-30'
     """,
 }
 
@@ -130,7 +137,7 @@ def shown(migrated, published):
         },
         resource="products",
     )
-    days = [T0 + n * DAY for n in range(0, 60, 4)]
+    days = [T0 + n * DAY for n in range(1, 60, 4)]
     shop.load(
         {
             "orders": [

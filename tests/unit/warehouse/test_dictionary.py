@@ -14,5 +14,5 @@ def test_every_table_and_column_says_what_it_is():
 
     for table in (*metadata.sorted_tables, *analytics.sorted_tables):
         assert table.comment, table.name
-        assert "Grain:" in table.comment, table.name
+        assert "Grain" in table.comment, table.name
         assert [column.name for column in table.columns if not column.comment] == [], table.name
