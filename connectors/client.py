@@ -19,6 +19,7 @@ import httpx
 
 from connectors.base import Account
 from connectors.budget import LocalBudget, Rate, RateBudget
+from connectors.decoding import ACCEPTED, EncodingError, decoded
 from connectors.errors import (
     AuthenticationError,
     ChannelUnavailableError,
@@ -226,7 +227,7 @@ class ChannelClient:
         self.requests += 1
         started = time.monotonic()
         url = self._url(call)
-        headers = {**call.headers}
+        headers = {"Accept-Encoding": ACCEPTED, **call.headers}
         if call.authorized:
             headers = {**self._auth.headers(), **headers}
         try:
@@ -236,7 +237,9 @@ class ChannelClient:
                 kept = bytearray()
                 cap = MAX_BODY if into is None or response.status_code >= 400 else MAX_DOWNLOAD
                 size = 0
-                for chunk in response.iter_bytes():
+                whole = response.is_stream_consumed  # by the transport: what a test's answers come from
+                encoding = response.headers.get("content-encoding", "")
+                for chunk in response.iter_bytes() if whole else decoded(response.iter_raw(), encoding):
                     size += len(chunk)
                     if size > cap:
                         raise ProtocolError(
@@ -251,6 +254,8 @@ class ChannelClient:
                     else:
                         kept += chunk
                 answer = Answer(response.status_code, response.headers, bytes(kept))
+        except EncodingError as error:
+            raise ProtocolError(f"{self._where(call)}: {error}") from error
         except httpx.HTTPError as error:
             raise ChannelUnavailableError(f"{self._where(call)}: {type(error).__name__}") from error
         rate, available = self._reader.learned(call, answer)

@@ -6,6 +6,7 @@ be guessed from a list of addresses (a bare hash can) and changes with the key.
 
 import hashlib
 import hmac
+import re
 from typing import Any
 
 import polars as pl
@@ -21,12 +22,15 @@ _PERSONAL = frozenset(
     buyertaxinfo buyercounty giftmessagetext note customernote ipaddress clientip browserip useragent
     legalname taxregistrationnumber taxregistrationaddress giftmessage deliverypreference
     customername pickuppersons pickupby completename completenumber subscribernumber middlename
+    customer buyerid customerid customeremail emailaddress mobile birthday dateofbirth
     """.split()
 )
 _ADDRESS = frozenset("shippingaddress billingaddress postaladdress deliveryaddress address".split())
 _ADDRESS_KEPT = frozenset(
     "country countrycode countrycodev2 state stateorregion province provincecode".split()
 )
+
+_EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 
 
 def pseudonym(reference: str, key: bytes) -> str:
@@ -51,18 +55,26 @@ def pseudonymize(frame: pl.DataFrame, key: bytes) -> pl.DataFrame:
     return joined.select(columns)
 
 
+def is_personal(name: str, *, in_address: bool = False) -> bool:
+    """Whether what stands under field `name` of a record is personal; of an address, all but country and state is."""
+    folded = str(name).replace("_", "").replace("-", "").lower()
+    return folded in _PERSONAL or (in_address and folded not in _ADDRESS_KEPT)
+
+
 def scrub(record: Any, *, in_address: bool = False) -> Any:
-    """A copy of a decoded JSON record without personal data, for quarantine and logs."""
+    """A copy of a decoded JSON record without personal data, for quarantine and logs.
+
+    Text in which an e-mail address stands, wherever it does, loses the address.
+    """
     if isinstance(record, dict):
         kept = {}
         for name, value in record.items():
             folded = str(name).replace("_", "").replace("-", "").lower()
-            if folded in _PERSONAL:
-                continue
-            if in_address and not isinstance(value, dict | list) and folded not in _ADDRESS_KEPT:
+            nested = isinstance(value, dict | list)
+            if folded in _PERSONAL or (not nested and is_personal(name, in_address=in_address)):
                 continue
             kept[name] = scrub(value, in_address=in_address or folded in _ADDRESS)
         return kept
     if isinstance(record, list):
         return [scrub(item, in_address=in_address) for item in record]
-    return record
+    return _EMAIL.sub("(address)", record) if isinstance(record, str) else record

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME
+from sqlalchemy import text
 
 from connectors.sandbox.faults import Fault
 from flows import connections
@@ -11,6 +13,8 @@ from flows.alerting import stock_alerts
 from flows.forecast import forecast
 from flows.rollup import roll_up
 from flows.sync import sync
+from models.base import ForecastSettings
+from tests.canaries import in_clickhouse, in_files, in_postgres, in_sqlite, in_text, listening
 from tests.sandbox_factories import NOON
 from warehouse import alerts as store
 from warehouse import read
@@ -23,11 +27,12 @@ FIRST = NOON - timedelta(days=20)
 @pytest.fixture(scope="module")
 def synced(merchant):
     """Two syncs, the second after twenty days in which orders changed, were cancelled and refunded."""
-    for instant in (FIRST, NOON):
-        now = merchant.move_to(instant)
-        state = sync(["all"], until=now, return_state=True)
-        assert state.is_completed(), state.message
-    return merchant
+    with listening() as merchant.canaries:
+        for instant in (FIRST, NOON):
+            now = merchant.move_to(instant)
+            state = sync(["all"], until=now, return_state=True)
+            assert state.is_completed(), state.message
+        yield merchant
 
 
 def published() -> pl.DataFrame:
@@ -126,3 +131,50 @@ def test_stock_and_forecast_become_messages_once(synced):
     assert store.listed(connections.postgres()).height == sum(
         c["change"] == "opened" for c in first["changes"]
     )
+
+
+def test_no_credential_and_no_person_is_found_anywhere(synced, stack_home):
+    """Looks at what all of the journey above left behind, and at orders that were refused with all they held."""
+    canaries = synced.canaries
+    canaries.poison = True
+    since = synced.now - timedelta(days=10)
+    sync(["orders"], ["amazon", "walmart"], since=since, until=synced.now, return_state=True)
+    canaries.poison = False
+    refused = read.quarantine(connections.postgres())
+    assert {"amazon", "walmart"} <= set(refused["account"]), "nothing was refused: nothing was tried"
+    wanted = canaries.all
+    assert len(canaries.secrets) >= 8
+    assert len(wanted) >= 40
+    assert in_text(canaries.log.getvalue(), wanted) == set()
+    assert in_postgres(wanted) == set()
+    assert in_clickhouse(wanted) == set()
+    assert in_sqlite(PREFECT_API_DATABASE_CONNECTION_URL.value(), wanted) == set()
+    assert in_files(PREFECT_HOME.value(), wanted) == set()
+    assert in_files(connections.settings().home, wanted) == set()
+    with connections.postgres().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("CHECKPOINT"))  # what is in memory goes to the files, too
+    assert in_files(stack_home, wanted) == set()
+
+
+def test_the_plan_from_that_forecast_stands_in_clickhouse(synced):
+    day = synced.now.date()
+    planned = inventory_planning(day, budget=500.0, return_state=True)
+    assert planned.is_completed(), planned.message
+    client = connections.clickhouse()
+    try:
+        counts = {
+            name: client.query(f"SELECT count() FROM analytics.{name}").result_rows[0][0] for name in PLANNED
+        }
+        spent = client.query(
+            "SELECT toFloat64(sum(order_amount)), min(order_quantity) FROM analytics.replenishment WHERE within_budget"
+        ).result_rows[0]
+    finally:
+        client.close()
+    assert counts == planned.result()["rows"]
+    assert counts["stockout_risk"] == 3 * counts["replenishment"] > 0
+    assert counts["sku_classes"] >= counts["replenishment"]
+    assert 0 < spent[0] <= 500
+    assert spent[1] > 0
+    then = {row["measure"]: row for row in what_if(price_change=-0.1, day=day, return_state=True).result()}
+    assert then["demand"]["change"] > 0.05
+    assert then["average_stock"]["change"] > 0
