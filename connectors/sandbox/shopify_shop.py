@@ -244,10 +244,10 @@ class Shop:
                 ]
                 return [*told, {"handle": "unstable", "displayName": "unstable", "supported": False}]
             case "ordersCount":
-                return {
-                    "count": min(len(self.order_numbers(parse_search(step.args.get("query")))), 10000),
-                    "precision": "EXACT",
-                }
+                found = len(self.order_numbers(parse_search(step.args.get("query"))))
+                limit = step.args.get("limit", 10_000)
+                more = limit is not None and found > limit
+                return {"count": limit if more else found, "precision": "AT_LEAST" if more else "EXACT"}
             case "nodes":
                 if len(step.args["ids"]) > 250:
                     raise DocumentError(

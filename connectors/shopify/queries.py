@@ -93,6 +93,21 @@ PROBE = """query Probe { shop { name currencyCode ianaTimezone taxesIncluded mys
   currentAppInstallation { accessScopes { handle } } publicApiVersions { handle supported } }"""
 
 
+SCOPES = "query Scopes { currentAppInstallation { accessScopes { handle } } }"
+
+
+def order_counts(days: int) -> str:
+    """How many orders fit each of `$d0`, `$d1`, … , without the limit of 10,000 that a count has otherwise."""
+    names = [f"d{number}" for number in range(days)]
+    fields = " ".join(f"{n}: ordersCount(limit: null, query: ${n}) {{ count precision }}" for n in names)
+    return f"query OrderCounts({', '.join(f'${n}: String' for n in names)}) {{ {fields} }}"
+
+
+def placed_within(start: datetime, end: datetime) -> str:
+    """The search filter for real orders placed in a half-open span; an import is placed when it says so."""
+    return f"processed_at:>='{_stamp(start)}' AND processed_at:<'{_stamp(end)}' AND test:false"
+
+
 def updated_within(window: Window) -> str:
     """The search filter for a window of the update clock; timestamps quoted, always UTC."""
     until = f"updated_at:<'{_stamp(window.until)}'"

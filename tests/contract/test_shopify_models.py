@@ -33,6 +33,7 @@ BULK = {
     "bulk_orders": queries.bulk_orders(Window(NOW - timedelta(days=1), NOW)),
     "bulk_products": queries.bulk_products(Window(None, NOW)),
     "bulk_inventory": queries.bulk_inventory(),
+    "order_counts": queries.order_counts(2),
 }
 
 

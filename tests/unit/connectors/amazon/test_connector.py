@@ -224,6 +224,22 @@ def test_refunds_are_dated_and_name_their_line():
     assert rows[0]["refunded_at"] == FETCHED - timedelta(hours=10)
 
 
+def test_fees_are_costs_and_what_is_given_back_of_them_is_not():
+    back = (give_back(1, 10, "8.00", "0.00"),)
+    sent = sale(1, 20, fulfilled_by="marketplace", shipped_at=FETCHED - timedelta(hours=12), refunds=back)
+    with bench(Shop(sent)) as it:
+        read = it.read("refunds", FETCHED - timedelta(days=2))
+        again = it.read("refunds", FETCHED - timedelta(days=2))
+    fees = read.frame("fees").sort("fee_id").to_dicts()
+    assert {fee["order_external_id"] for fee in fees} == {order_id(1)}
+    given_back = [(fee["fee_type"], fee["amount"]) for fee in fees if fee["amount"] < 0]
+    assert given_back == [("Commission", D("-1.20"))]
+    taken = {(fee["fee_type"], fee["line_id"]) for fee in fees if fee["amount"] > 0}
+    assert {("Commission", "A#1"), ("FBAPerUnitFulfillmentFee", "A#1")} <= taken
+    assert {fee["posted_at"] for fee in fees if fee["amount"] > 0} == {FETCHED - timedelta(hours=12)}
+    assert again.frame("fees").equals(read.frame("fees"))
+
+
 def test_refunds_of_a_long_window_are_read_in_slices_and_empty_slices_are_no_end():
     old = sale(
         1, 24 * 100, refunds=(give_back(1, 24 * 90, "1.00", "0"),), updated_at=FETCHED - timedelta(days=90)
