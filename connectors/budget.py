@@ -91,3 +91,40 @@ class LocalBudget:
             bucket = self._buckets.get(key)
             if bucket is not None:
                 bucket.blocked_until = max(bucket.blocked_until, self._now() + seconds)
+
+
+class Background:
+    """A budget for work that can wait: it leaves part of every bucket to those who cannot, such as the live sync.
+
+    It asks for its request and that part together, and puts the part back; what is asked for in between by others
+    only makes it wait a little longer. Several workers may share the buckets behind it.
+    """
+
+    def __init__(
+        self,
+        budget: RateBudget,
+        *,
+        keep: float = 0.25,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._budget = budget
+        self._keep = keep
+        self._now, self._sleep = now, sleep
+
+    def reserve(self, key: str, rate: Rate, cost: float, max_wait: float) -> float:
+        """Waits itself until there is room, 0 then; more than `max_wait` when there will be none in that time."""
+        spare = max(min(self._keep * rate.burst, rate.burst - cost), 0.0)
+        started = self._now()
+        while (wait := self._budget.reserve(key, rate, cost + spare, 0.0)) > 0:
+            if self._now() - started + wait > max_wait:
+                return max_wait + wait
+            self._sleep(wait)
+        self._budget.reserve(key, rate, -spare, 0.0)
+        return 0.0
+
+    def learn(self, key: str, rate: Rate | None = None, available: float | None = None) -> None:
+        self._budget.learn(key, rate, available)
+
+    def block(self, key: str, seconds: float) -> None:
+        self._budget.block(key, seconds)

@@ -101,6 +101,8 @@ class _Stock(Gathered):
     def add(self, stock: NodeStock) -> None:
         """Rows of one SKU at the seller's ship nodes. Raises FieldError."""
         sku = _sku(stock.sku)
+        if stock.nodes is None:
+            raise FieldError("nodes", "missing")
         self._take(
             (
                 sku,
@@ -113,7 +115,7 @@ class _Stock(Gathered):
                 None,
                 self.fetched,
             )
-            for node in stock.nodes or ()
+            for node in stock.nodes
         )
 
     def add_single(self, stock: SkuStock) -> None:
