@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow, get_run_logger, runtime, tags, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from alerts import data_rules
 from connectors import registry
@@ -46,19 +45,22 @@ class Reconciled:
 
 @flow(name="reconcile", flow_run_name="reconcile")
 def reconcile(
-    accounts: Annotated[
-        Sequence[str], Field(description="Which accounts; empty: all that are configured.")
-    ] = (),
-    since: Annotated[
-        date | None, Field(description="First business day; empty: a week before the last.")
-    ] = None,
-    until: Annotated[date | None, Field(description="Last business day; empty: yesterday.")] = None,
-    repair: Annotated[bool, Field(description="Read days that differ again before telling of them.")] = True,
+    accounts: Sequence[str] = (),
+    since: date | None = None,
+    until: date | None = None,
+    repair: bool = True,
     now: datetime | None = None,
 ) -> State[Any]:
     """Compare orders and totals at the source, in PostgreSQL and in ClickHouse, by account and day.
 
     Ends as Failed when a difference stays that nothing explains, as Repaired when reading again made it go.
+
+    Args:
+        accounts: Which accounts; empty: all that are configured.
+        since: First business day; empty: a week, up to `until`.
+        until: Last business day; empty: yesterday.
+        repair: Read days that differ again before telling of them.
+        now: The instant to judge by; empty: now.
     """
     now = now or datetime.now(UTC)
     last = until or (now - timedelta(days=1)).date()

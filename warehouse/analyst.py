@@ -19,7 +19,10 @@ STATEMENTS = (
     " MAX queries = 2000, result_rows = 20000000, read_rows = 20000000000, execution_time = 1800 TO analyst",
 )
 # Roles of users.xml are read-only: the embedded engine's, or an administrator's.
-_MADE_ELSEWHERE = "SELECT count() FROM system.roles WHERE name = 'analyst' AND storage NOT IN ('local_directory', 'replicated')"
+_MADE_ELSEWHERE = (
+    "SELECT count() FROM system.roles WHERE name = 'analyst'"
+    " AND storage NOT IN ('local_directory', 'replicated')"
+)
 
 
 def ensure(client: Client) -> str | None:
