@@ -2,10 +2,12 @@
 
 Against noise, in this order: inhibition (a stale feed silences what was computed from it, a stock-out
 silences low stock of the same SKU), hysteresis in value (the rules mark the band) and in time (an episode
-ends only after it was clear for a while), cool-down after it ended, and a severity that only rises.
+ends only after it was clear for a while, twice as long for each time it came back of late), cool-down after it
+ended, and a severity that only rises.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -58,10 +60,12 @@ class Policy:
         }
     )
     forget_after: timedelta = timedelta(days=14)  # an episode nobody could judge any more
+    most_doublings: int = 5
 
-    def clear_time(self, alert_type: str) -> timedelta:
-        """How long an episode of this type has to be clear before it ends."""
-        return self.clear_for.get(alert_type, self.default_clear_for)
+    def clear_time(self, alert_type: str, came_back: int = 0) -> timedelta:
+        """How long an episode of this type has to be clear before it ends; longer each time it came back."""
+        least: timedelta = self.clear_for.get(alert_type, self.default_clear_for)
+        return least * 2 ** min(came_back, self.most_doublings)
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,7 @@ def step(
     known = list(episodes)
     open_now = {episode.fingerprint: episode for episode in known if episode.resolved_at is None}
     ended = _latest_ended(known)
+    came_back = Counter(episode.fingerprint for episode in known if episode.resolved_at is not None)
     fired = {alert.fingerprint: alert for alert in findings.alerts if not alert.holding}
     stale = _stale_feeds(fired.values(), open_now.values(), findings.judged)
     scene = _Scene(
@@ -143,6 +148,7 @@ def step(
         holding=frozenset(alert.fingerprint for alert in findings.alerts if alert.holding),
         judged=findings.judged,
         stale=stale,
+        came_back=came_back,
         now=now,
         policy=policy,
     )
@@ -186,6 +192,7 @@ class _Scene:
     holding: frozenset[str]
     judged: frozenset[str]
     stale: set[tuple[str, str]]
+    came_back: Mapping[str, int]  # how often it ended of late
     now: datetime
     policy: Policy
 
@@ -290,7 +297,8 @@ def _ended(episode: Episode, scene: _Scene) -> Transition | None:
         over = {"resolution": "it could not be judged any more", "quiet": True}
         return _waiting(episode, scene, "unjudged_since", scene.policy.forget_after, over)
     over = {"resolution": "it is no longer so", "resolved_at": scene.now.isoformat()}
-    return _waiting(episode, scene, "clear_since", scene.policy.clear_time(episode.alert_type), over)
+    patience = scene.policy.clear_time(episode.alert_type, scene.came_back.get(episode.fingerprint, 0))
+    return _waiting(episode, scene, "clear_since", patience, over)
 
 
 def _waiting(

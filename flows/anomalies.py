@@ -43,9 +43,11 @@ def decide(now: datetime) -> deciding.Decided:
     """Rules over the hours that are provably read; a channel whose orders are not read up to now is left out."""
     thresholds = deciding.current_thresholds()
     counts, withheld = expectations(now, thresholds.data_for("").stale_factor)
+    lately = now - timedelta(days=2)
     known = deciding.known_episodes(TYPES)
+    told = {one.fingerprint for one in known if one.resolved_at is None or one.resolved_at > lately}
     findings = (
-        demand_rules.order_anomalies(counts, now, thresholds, told={one.fingerprint for one in known})
+        demand_rules.order_anomalies(counts, now, thresholds, told=told)
         + demand_rules.trending_products(trends(counts), now, thresholds)
         + Findings(withheld=tuple(withheld))
     )

@@ -96,8 +96,8 @@ class UnknownAlertError(WarehouseError):
     """There is no such alert, or it has ended."""
 
 
-def open_episodes(engine: Engine, *, ended_within: timedelta = timedelta(days=2)) -> pl.DataFrame:
-    """Open episodes, and those that ended lately (cool-downs need them); `facts` holds mappings."""
+def open_episodes(engine: Engine, *, ended_within: timedelta = timedelta(days=7)) -> pl.DataFrame:
+    """Open episodes, and those that ended lately (what came back is judged by them); `facts` holds mappings."""
     frame = frames.query(
         engine,
         f"SELECT {_FIELDS}, opened_at, resolved_at, acknowledged_at, snoozed_until, updated_at, facts"  # noqa: S608

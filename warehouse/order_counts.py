@@ -26,7 +26,8 @@ _PRODUCTS = """
 """
 _DAILY = """
     SELECT channel_id, order_date AS date, count(*)::bigint AS orders FROM core.orders
-    WHERE order_date BETWEEN %(since)s AND %(until)s AND NOT is_replacement GROUP BY 1, 2
+    WHERE order_date BETWEEN %(since)s AND %(until)s AND NOT is_replacement AND NOT is_test
+    GROUP BY 1, 2
 """
 
 

@@ -28,7 +28,7 @@ def said(found):
 def test_usual_orders_say_nothing_and_are_judged():
     found = order_anomalies(counts({}), NOW)
     assert found.alerts == ()
-    assert found.judged == {"anomaly:amazon-us hour"}
+    assert found.judged == {"anomaly:amazon drop hour", "anomaly:amazon spike hour"}
 
 
 def test_an_outage_is_critical():
@@ -71,6 +71,50 @@ def test_a_single_delisted_product_is_seen_while_the_channel_sells():
     assert said(found) == [("warning", "No orders: Mug (S1) on Amazon US, −100%")]
 
 
+def test_an_outage_of_all_channels_of_an_account_is_one_alert_with_the_sums():
+    rows = [{"observed": 0.0}, {"observed": 0.0, "expected": 18.0, "channel": "amazon-ca", "channel_id": 2}]
+    (alert,) = order_anomalies(counts(*rows), NOW).alerts
+    assert alert.channels == ("amazon-ca", "amazon-us")
+    assert (alert.facts["expected"], alert.channel_id) == (60.0, None)
+    assert alert.fingerprint == "anomaly:amazon drop hour"
+
+
+def test_a_product_that_is_most_of_the_drop_is_told_instead_of_its_channel():
+    rows = [{"observed": 12.0}, {"sku": "S1", "name": "Mug", "observed": 0.0, "expected": 29.0}]
+    assert said(order_anomalies(counts(*rows), NOW)) == [
+        ("warning", "No orders: Mug (S1) on Amazon US, −100%")
+    ]
+
+
+def test_a_channel_without_its_sold_out_products_does_as_it_should():
+    rows = [
+        {"observed": 12.0},
+        {"sku": "S1", "observed": 0.0, "expected": 29.0, "available": 0},
+    ]
+    frame = counts(*rows).with_columns(available=pl.Series([None, 0], dtype=pl.Int64))
+    found = order_anomalies(frame, NOW)
+    assert found.alerts == ()
+    assert found.withheld[0].reason == "it is out of stock: the stock alert says so"
+
+
+def test_a_trouble_that_is_over_does_not_go_on_in_the_longer_windows():
+    rows = [
+        {"hours": 1, "observed": 40.0, "expected": 42.0},
+        {"hours": 6, "observed": 44.0, "expected": 250.0},
+    ]
+    assert order_anomalies(counts(*rows), NOW).alerts == ()
+    (alert,) = order_anomalies(counts({**rows[0], "observed": 5.0}, rows[1]), NOW).alerts
+    assert "44 orders in the 6 hours" in alert.message
+
+
+def test_the_day_of_an_outage_is_not_told_again():
+    day = {"period": "day", "observed": 100.0, "expected": 900.0}
+    assert len(order_anomalies(counts(day), NOW).alerts) == 1
+    found = order_anomalies(counts(day), NOW, told={"anomaly:amazon drop hour"})
+    assert found.alerts == ()
+    assert found.withheld[0].reason == "the hourly alert said it"
+
+
 def test_the_frames_own_score_replaces_the_tail():
     frame = counts({"observed": 0.0}).with_columns(score=pl.lit(0.2))
     assert order_anomalies(frame, NOW).alerts == ()
@@ -102,7 +146,7 @@ def test_trending_products_are_good_news():
     (alert,) = trending_products(counts(row).with_columns(days=pl.lit(7)), NOW).alerts
     assert (alert.alert_type, alert.severity.value) == ("trending", "info")
     assert alert.title == "Trending: Mug (S1) on Amazon US, +100%"
-    assert "84 sold in 7 days where about 42 were expected." in alert.message
+    assert "84 orders in 7 days where about 42 are usual." in alert.message
 
 
 def test_a_few_more_sales_are_no_trend():
