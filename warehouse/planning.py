@@ -1,0 +1,68 @@
+"""What planning reads beside demand and stock, and its tables in ClickHouse."""
+
+from datetime import datetime
+
+import polars as pl
+from clickhouse_connect.driver.client import Client
+from sqlalchemy import Engine
+
+from warehouse import frames, schema, sql
+from warehouse.frames import MONEY
+from warehouse.rollup_tables import columns_of, replace_partition
+from warehouse.tables import planning as tables
+
+
+def stock_levels(engine: Engine) -> pl.DataFrame:
+    """`series_id, date, available, inbound` at the end of each business day since stock was first observed, all
+    places together, up to the last look."""
+    changes = frames.query(
+        engine,
+        sql.read("stock_levels"),
+        {
+            "series_id": pl.String,
+            "place": pl.String,
+            "date": pl.Date,
+            "last_date": pl.Date,
+            "available": pl.Int64,
+            "inbound": pl.Int64,
+        },
+    )
+    if changes.is_empty():
+        return changes.select("series_id", "date", "available", "inbound")
+    keys = ["series_id", "place"]
+    days = changes.group_by(keys).agg(first=pl.col("date").min(), last=pl.col("last_date").max())
+    filled = days.with_columns(date=pl.date_ranges("first", "last")).explode("date", empty_as_null=False)
+    levels = filled.select(*keys, "date").join(
+        changes.select(*keys, "date", "available", "inbound"), on=[*keys, "date"], how="left"
+    )
+    return (
+        levels.sort(*keys, "date")
+        .with_columns(pl.col("available", "inbound").forward_fill().over(keys))
+        .group_by("series_id", "date")
+        .agg(pl.col("available", "inbound").sum())
+        .sort("series_id", "date")
+    )
+
+
+def unit_costs(engine: Engine) -> pl.DataFrame:
+    """`series_id, unit_cost` of every listing, in the channel's currency; null where no listing in it says."""
+    return frames.query(engine, sql.read("unit_costs"), {"series_id": pl.String, "unit_cost": MONEY})
+
+
+def publish(client: Client, table: str, frame: pl.DataFrame, as_of: datetime) -> int:
+    """Replace one of `tables.NAMES` by `frame` at once; further columns are left out. Returns its rows."""
+    if table not in tables.NAMES:
+        raise ValueError(f"{table} is no table of planning; known are {list(tables.NAMES)}")
+    schema.require_clickhouse(client)
+    stamped = frame.with_columns(as_of=pl.lit(as_of))
+    typed = stamped.select(_typed(name, kind) for name, kind in columns_of(table).items())
+    return replace_partition(client, table, "tuple()", typed)
+
+
+def _typed(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(kind, pl.Decimal):
+        return column.cast(pl.Float64).fill_nan(None).round(4).cast(kind)
+    if kind == pl.Int64:
+        return column.cast(pl.Float64).round(0).cast(kind)
+    return column.cast(kind)
