@@ -67,15 +67,14 @@ def reconcile(
     first = since or last - timedelta(days=6)
     names = list(accounts) or sorted(connections.accounts())
     found = look(names, first, last, now)
-    if repair and found.of("differs"):
-        log = get_run_logger()
+    differing = found.of("differs")
+    if repair and differing:
         # Most of what is missing changed on its own day. What changed later comes with everything since that day.
         for whole in (False, True):
-            differing = found.of("differs")
-            if not differing:
+            if not found.of("differs"):
                 break
-            log.warning("%s figures differ; reading their days again", len(differing))
-            read_again(differing, now, whole=whole)
+            get_run_logger().warning("%s figures differ; reading their days again", len(found.of("differs")))
+            read_again(found.of("differs"), now, whole=whole)
             again = look(names, first, last, now)
             found = Reconciled(tuple(figures.repaired(differing, again.figures)), again.failures)
     keep(found)
