@@ -65,7 +65,7 @@ class Policy:
     def clear_time(self, alert_type: str, came_back: int = 0) -> timedelta:
         """How long an episode of this type has to be clear before it ends; longer each time it came back."""
         least: timedelta = self.clear_for.get(alert_type, self.default_clear_for)
-        return least * 2 ** min(came_back, self.most_doublings)
+        return least * (1 << min(came_back, self.most_doublings))
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,21 @@ class Routes(BaseModel):
         return next((recipient for recipient in self.recipients if recipient.name == name), None)
 
 
+def told(recipient: Recipient) -> dict[str, str]:
+    """A recipient in one row for a person to read."""
+    ways = {severity.value: " ".join(recipient.ways_for(severity)) for severity in Severity}
+    return {
+        "name": recipient.name,
+        **{severity: ways[severity] or "-" for severity in ("critical", "warning", "info")},
+        "accounts": " ".join(recipient.accounts) or "all",
+        "quiet hours": recipient.quiet_hours or "-",
+        "digest": f"{recipient.digest_at:%H:%M}",
+        "zone": recipient.timezone,
+        "escalates to": recipient.escalate_to or "-",
+        "refused": "; ".join(f"{way}: {why}" for way, why in recipient.blocked.items()) or "-",
+    }
+
+
 def load_routes(path: Path) -> Routes:
     """Routes of a TOML file. A wrong file is named with its first mistake."""
     try:

@@ -159,6 +159,30 @@ def settings() -> list[str]:
     return [f"{group}.{field}" for group, model in _GROUPS.items() for field in model.model_fields]
 
 
+def in_force(thresholds: Thresholds) -> list[dict[str, str]]:
+    """Rows of setting, for ("everything", or what it is narrowed to) and value, for a person to read."""
+    everything = {
+        "stock": thresholds.stock_for(""),
+        "demand": thresholds.demand_for(""),
+        "data": thresholds.data_for(""),
+    }
+    rows = [
+        {"setting": f"{group}.{field}", "for": "everything", "value": str(value)}
+        for group, model in everything.items()
+        for field, value in model.model_dump().items()
+    ]
+    for kind, scopes in (
+        ("account", thresholds.accounts),
+        ("category", thresholds.categories),
+        ("sku", thresholds.skus),
+    ):
+        for name, scope in scopes.items():
+            for group in _GROUPS:
+                for field, value in getattr(scope, group).items():
+                    rows.append({"setting": f"{group}.{field}", "for": f"{kind} {name}", "value": str(value)})
+    return rows
+
+
 _GROUPS: dict[str, type[_Group]] = {
     "stock": StockThresholds,
     "demand": DemandThresholds,

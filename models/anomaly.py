@@ -43,8 +43,9 @@ class AnomalySettings:
 def detect(frame: pl.DataFrame, settings: AnomalySettings | None = None) -> pl.DataFrame:
     """Rows in order of time: `timestamp`, `value`, `expected`, `score` (0 to 1; 0.5 is the line), `is_anomaly`.
 
-    `timestamp`: text like 2024-01-31 14:00, a date or an instant; rows may be irregular and repeated. `value`: a
-    number; an empty one is expected but never an anomaly. Errors name the row.
+    `timestamp`: text like 2024-01-31 14:00 with or without an offset, a date, an instant, or a number of seconds (or
+    milliseconds …) since 1970; rows may be unsorted, irregular and repeated. `value`: a number; an empty one is
+    expected but never an anomaly. Further columns are left out. Errors name the row.
     """
     settings = settings or AnomalySettings()
     rows = _checked(frame)
@@ -66,25 +67,68 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
             raise SeriesError(f"column '{column}' is missing; found {frame.columns}")
     if frame.is_empty():
         raise SeriesError("there are no rows")
-    if frame.schema["timestamp"] == pl.String:
-        text = frame["timestamp"].str.strip_chars().str.replace("T", " ").str.replace(r"(Z|[+-]00:?00)$", "")
-        at = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False)
-        at = at.fill_null(text.str.to_datetime("%Y-%m-%d %H:%M", strict=False))
-        at = at.fill_null(text.str.to_datetime("%Y-%m-%d", strict=False))
-    else:
-        at = frame["timestamp"].cast(pl.Datetime("us"), strict=False)
+    at = _instants(frame["timestamp"])
     value = frame["value"]
-    number = value.cast(pl.Float64, strict=False).fill_nan(None)
-    bad = frame.filter(
-        at.is_null() | (number.is_null() & value.is_not_null() & (value.cast(pl.String) != "NaN"))
-    )
+    text = value.cast(pl.String).str.strip_chars()
+    number = text.cast(pl.Float64, strict=False).fill_nan(None)
+    blank = value.is_null() | text.str.to_lowercase().is_in(["", "nan", "na", "n/a", "null", "none"])
+    bad = frame.filter(at.is_null() | (number.is_null() & ~blank))
     if not bad.is_empty():
         row = bad.row(0, named=True)
         raise SeriesError(
             f"row with timestamp {row['timestamp']!r} and value {row['value']!r} cannot be read"
         )
     number = pl.select(pl.when(number.is_finite()).then(number)).to_series()
-    return frame.with_columns(_at=at.dt.cast_time_unit("us"), _value=number).sort("_at", maintain_order=True)
+    return frame.with_columns(_at=at, _value=number).sort("_at", maintain_order=True)
+
+
+def _instants(stamps: pl.Series) -> pl.Series:
+    """Instants in microseconds without a zone; null where one cannot be read.
+
+    Numbers are seconds since 1970, or milli-, micro- or nanoseconds where that many seconds would be far off. Text
+    with an offset is brought to UTC; text without one is a clock's time as it stands.
+    """
+    kind = stamps.dtype
+    if isinstance(kind, pl.Datetime) or kind == pl.Date:
+        plain = stamps.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if _has_zone(kind) else stamps
+        return plain.cast(pl.Datetime("us"))
+    text = stamps.cast(pl.String).str.strip_chars()
+    number = text.cast(pl.Float64, strict=False)
+    if text.str.contains(r"^(19|20)\d{6}$").all():
+        return text.str.to_datetime("%Y%m%d", time_unit="us", strict=False)
+    if number.null_count() < len(number):
+        size = float(number.abs().median() or 0)  # type: ignore[arg-type]
+        per_second = next((unit for limit, unit in _EPOCHS if size < limit), 1_000_000_000)
+        return (number / per_second * 1_000_000).round().cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
+    clock = text.str.replace("T", " ").str.replace(r"^(\d+[-/]\d+[-/]\d+ \d+)$", "${1}:00")
+    zoned = clock.str.replace(r" ?(Z|UTC)$", "+0000").str.replace(r" ?([+-]\d\d):?(\d\d)$", "${1}${2}")
+    zoned = zoned.str.replace(r"(:.*[+-]\d\d)$", "${1}00")
+    at = pl.Series([None] * len(text), dtype=pl.Datetime("us"))
+    for form in _FORMS:
+        at = at.fill_null(clock.str.to_datetime(form, time_unit="us", strict=False))
+    for form in _FORMS[:2]:
+        aware = zoned.str.to_datetime(f"{form}%z", time_unit="us", strict=False, time_zone="UTC")
+        at = at.fill_null(aware.dt.replace_time_zone(None))
+    return at
+
+
+def _has_zone(kind: pl.DataType) -> bool:
+    return isinstance(kind, pl.Datetime) and kind.time_zone is not None
+
+
+# In which unit a number of this size counts since 1970.
+_EPOCHS = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000))
+_FORMS = (
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y",
+)
 
 
 class _Slots:

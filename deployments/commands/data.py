@@ -37,6 +37,9 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="only compare migrations with the tables in code")
     ] = False,
+    with_roles: Annotated[
+        bool, typer.Option("--roles", help="also make PostgreSQL's roles of least rights (docs/roles.md)")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring both databases to the newest schema."""
@@ -68,6 +71,11 @@ def migrate(
 
         with closing(engines.clickhouse(clickhouse_url)) as client:
             missing = analyst.ensure(client)
+        if with_roles:
+            from flows import connections
+            from warehouse import roles
+
+            roles.grant(connections.postgres())
         if as_json:
             emit({**asdict(schema.current(database_url, clickhouse_url)), "analyst": missing or "there"})
         else:
@@ -173,6 +181,128 @@ def snooze(
 
         until = store.snooze(connections.postgres(), alert, hours=hours)
         _done(as_json, f"alert {alert} is quiet until {until:%Y-%m-%d %H:%M} UTC", alert=alert, until=until)
+
+
+@alerts.command("anomalies")
+def judge_orders(as_json: AsJson = False) -> None:
+    """Look at the last hours' orders against what they usually are, and send what is due."""
+    with databases(flows=True):
+        from flows.anomalies import anomaly_alerts
+
+        report_run(anomaly_alerts(return_state=True), as_json)
+
+
+@alerts.command("send")
+def send_messages(as_json: AsJson = False) -> None:
+    """Send what waits in the outbox, and say why the rest still waits."""
+    with databases(flows=True):
+        from flows.delivery import delivery
+
+        report_run(delivery(return_state=True), as_json)
+
+
+@alerts.command("thresholds")
+def list_thresholds(as_json: AsJson = False) -> None:
+    """The thresholds in force for everything, and those set for one account, category or SKU."""
+    with databases():
+        import polars as pl
+
+        from alerts import thresholds
+        from flows import connections, deciding
+        from warehouse import alert_settings as store
+
+        _show(as_json, "thresholds", pl.DataFrame(thresholds.in_force(deciding.current_thresholds())))
+        if not as_json:
+            set_by_hand = len(store.thresholds(connections.postgres()))
+            print(f"{set_by_hand} set in the database: wharf alerts set NAME VALUE, wharf alerts unset NAME")
+
+
+@alerts.command("set")
+def set_threshold(
+    setting: Annotated[str, typer.Argument(metavar="NAME", help="such as stock.critical_days")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="a number, true or false")],
+    account: Annotated[str | None, typer.Option("--account", help="for one account alone")] = None,
+    category: Annotated[str | None, typer.Option("--category", help="for one category alone")] = None,
+    sku: Annotated[str | None, typer.Option("--sku", help="for one SKU alone")] = None,
+) -> None:
+    """Set a threshold, for everything or for one account, category or SKU; it counts at the next run."""
+    row = {**_scope(account, category, sku), "setting": setting, "value": _json_value(value)}
+    with databases():
+        from alerts import settings as alert_settings
+        from alerts import thresholds
+        from flows import connections
+        from warehouse import alert_settings as store
+
+        engine = connections.postgres()
+        base = alert_settings.load_settings().thresholds()
+        thresholds.with_rows(base, [*store.thresholds(engine), row])  # wrong ones end here
+        store.set_threshold(engine, row, datetime.now(UTC))
+        print(f"{setting} = {value} for {row['name'] or 'everything'}")
+
+
+@alerts.command("unset")
+def unset_threshold(
+    setting: Annotated[str, typer.Argument(metavar="NAME", help="such as stock.critical_days")],
+    account: Annotated[str | None, typer.Option("--account")] = None,
+    category: Annotated[str | None, typer.Option("--category")] = None,
+    sku: Annotated[str | None, typer.Option("--sku")] = None,
+) -> None:
+    """Forget a threshold that was set; the wider one or the default counts again."""
+    with databases():
+        from flows import connections
+        from warehouse import alert_settings as store
+
+        known = store.unset_threshold(
+            connections.postgres(), {**_scope(account, category, sku), "setting": setting}
+        )
+        print(f"{setting}: {'forgotten' if known else 'it was not set there'}")
+
+
+@alerts.command("recipients")
+def recipients(
+    load: Annotated[
+        Path | None,
+        typer.Option("--load", help="keep the recipients of this TOML file in the database", exists=True),
+    ] = None,
+    remove: Annotated[str | None, typer.Option("--remove", help="forget the recipient of that name")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who hears of alerts, by which way, and which addresses the providers refuse."""
+    with databases():
+        import polars as pl
+
+        from alerts import routes
+        from flows import connections, deciding
+        from warehouse import alert_settings as store
+
+        engine = connections.postgres()
+        if load is not None:
+            for recipient in routes.load_routes(load).recipients:
+                kept = recipient.model_dump(mode="json", exclude_defaults=True)
+                store.set_recipient(engine, kept, datetime.now(UTC))
+        if remove is not None and not store.remove_recipient(engine, remove):
+            raise typer.BadParameter(f"there is no recipient {remove!r} in the database")
+        everybody, _ = deciding.audience()
+        _show(as_json, "recipients", pl.DataFrame([routes.told(one) for one in everybody.recipients]))
+
+
+def _scope(account: str | None, category: str | None, sku: str | None) -> dict[str, str]:
+    """What a threshold is for; raises BadParameter when several are named."""
+    named = {"account": account, "category": category, "sku": sku}
+    given = {scope: name for scope, name in named.items() if name is not None}
+    if len(given) > 1:
+        raise typer.BadParameter("name one of --account, --category and --sku")
+    scope, name = next(iter(given.items()), ("all", ""))
+    return {"scope": scope, "name": name}
+
+
+def _json_value(value: str) -> float | bool:
+    if value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    try:
+        return float(value)
+    except ValueError as error:
+        raise typer.BadParameter(f"{value!r} is neither a number nor true or false") from error
 
 
 @quarantine.command("list")
