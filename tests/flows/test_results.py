@@ -1,0 +1,66 @@
+"""Results of runs are kept as JSON, never as pickles, and come back as what they were."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+
+import pytest
+from prefect import flow, task
+from prefect.settings import (
+    PREFECT_LOCAL_STORAGE_PATH,
+    PREFECT_RESULTS_DEFAULT_SERIALIZER,
+    PREFECT_RESULTS_PERSIST_BY_DEFAULT,
+    temporary_settings,
+)
+from prefect.states import Completed
+
+from deployments import prefect_client
+from flows.forecast import Catalogue, Part
+from flows.ingest import Ingested
+from flows.stopping import StoppedError
+from warehouse.batch import Published
+
+pytestmark = pytest.mark.prefect
+
+RESULTS = [
+    Ingested("amazon", "orders", None, datetime(2026, 11, 21, tzinfo=UTC), notes=("one", "two")),
+    Published(days=3, months=(date(2026, 11, 1),), rows=12),
+    Catalogue([Part(1, [4, 5], 3)], ("", "toys"), ("amazon-us",)),
+    {"series": 3, "history_until": date(2026, 11, 20), "scores": [{"model": "ets", "wape": 0.4}]},
+]
+
+
+@task
+def made(number: int) -> object:
+    return RESULTS[number]
+
+
+@task
+def stopped() -> None:
+    raise StoppedError("stopped before its end")
+
+
+@flow
+def journey():
+    found = [made(number) for number in range(len(RESULTS))]
+    stopped(return_state=True)
+    return Completed(data=found)
+
+
+def test_no_pickle_is_written(prefect_api, tmp_path):
+    kept = {
+        PREFECT_RESULTS_DEFAULT_SERIALIZER: prefect_client.RESULTS[PREFECT_RESULTS_DEFAULT_SERIALIZER.name],
+        PREFECT_RESULTS_PERSIST_BY_DEFAULT: True,
+        PREFECT_LOCAL_STORAGE_PATH: str(tmp_path),
+    }
+    with temporary_settings(kept):
+        back = journey(return_state=True).result()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) >= len(RESULTS)
+    for path in files:
+        assert json.loads(path.read_text())["metadata"]["serializer"]["type"] == "json"
+    assert asdict(back[0]) == asdict(RESULTS[0])
+
+
+def test_every_way_to_run_a_flow_says_so(tmp_path):
+    assert prefect_client.environment(tmp_path)["PREFECT_RESULTS_DEFAULT_SERIALIZER"] == "json"
