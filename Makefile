@@ -5,7 +5,7 @@ RUN = .venv/bin/
 export UV_PYTHON_DOWNLOADS = never
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup demo up test unit integration check lint format types imports migrations bench docs lock audit clean
+.PHONY: help setup demo up test unit integration check lint format types imports migrations bench docs lock audit leaks sbom clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,7 +39,7 @@ unit: setup  ## the fast tests alone
 integration: setup  ## the tests on real local services
 	$(RUN)pytest tests/integration tests/contract tests/flows
 
-check: lint types imports migrations  ## lint, format, types, import contracts, migrations in step with tables
+check: lint types imports migrations leaks  ## lint, format, types, import contracts, migrations in step with tables, no secrets in files
 
 lint: setup
 	$(RUN)ruff check .
@@ -68,6 +68,12 @@ docs: setup  ## docs/data-dictionary.md from the comments of the tables
 # -- upkeep --------------------------------------------------------------------------------------
 lock: .tools/bin/uv  ## resolve uv.lock anew
 	$(UV) lock --upgrade
+
+leaks: setup  ## nothing that looks like a credential in a tracked file, but what .secrets.baseline knows
+	@git ls-files -z -- . ':!uv.lock' ':!docs/images' ':!migrations' ':!tests' ':!.secrets.baseline' | xargs -0 $(RUN)detect-secrets-hook --no-verify --baseline .secrets.baseline
+
+sbom: setup  ## what is installed, as CycloneDX: sbom.json
+	$(UV) export --locked --no-emit-project --format cyclonedx1.5 --quiet -o sbom.json
 
 audit: setup  ## known vulnerabilities in the lock
 	$(UV) export --locked --no-emit-project --format requirements-txt --quiet -o .venv/requirements.txt
