@@ -73,8 +73,11 @@ def vault() -> Vault:
 def accounts() -> dict[str, Account]:
     """Every configured seller account by name."""
     from connectors.settings import accounts as configured
+    from flows.secret_blocks import value_of
 
-    return {account.name: account for account in configured()}
+    known = {account.name: account for account in configured(resolver=value_of)}
+    logs.forget()  # what blocks hold must not be logged either
+    return known
 
 
 def account(name: str) -> Account:

@@ -150,9 +150,12 @@ def _secrets() -> tuple[str, ...]:
 
 def _of_accounts() -> set[str]:
     from connectors.settings import accounts
+    from flows import connections
 
     try:
-        known = accounts()
+        # Secret blocks are never loaded from here: loading logs. Once they are, their values are known.
+        loaded = connections.accounts.cache_info().currsize
+        known = list(connections.accounts().values()) if loaded else accounts()
     except Exception:  # noqa: BLE001 logging must not fail for a setting that is wrong
         return set()
     return {secret.get_secret_value() for account in known for secret in account.credentials.values()}
