@@ -31,7 +31,17 @@ FORECAST_EVERY = 14
 MEMBERS = ("ets", "tsb", "weekday_mean")  # the cheap ones: a forecast a fortnight for every set
 COSTS = Costs()
 # service level asked, and days of sales an order may bring: lean to generous
-POLICIES = ((0.60, 14), (0.70, 14), (0.74, 14), (0.80, 14), (0.90, 14), (0.80, 30), (0.90, 30), (0.95, 30))
+POLICIES = (
+    (0.60, 14),
+    (0.70, 14),
+    (0.74, 14),
+    (0.80, 14),
+    (0.83, 14),
+    (0.90, 14),
+    (0.80, 30),
+    (0.90, 30),
+    (0.95, 30),
+)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from deployments.commands import (
     privacy,
     products,
     reconcile,
+    whatif,
 )
 
 app = typer.Typer(
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (journey, operations, data, files, privacy, keeping, reconcile, products, money):
+for module in (journey, operations, data, files, privacy, keeping, reconcile, products, money, whatif):
     module.register(app)
 
 

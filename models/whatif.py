@@ -150,12 +150,17 @@ def _factors(items: pl.DataFrame, effects: pl.DataFrame, scenario: Scenario) -> 
 
 def _stocked(stock: pl.DataFrame, rows: pl.DataFrame, sums: pl.DataFrame, today: Today, lead: float, level: float,
              when: str) -> pl.DataFrame:  # fmt: skip
-    planned = order_plan(
-        reorder(stock, rows, sums, lead_time_days=lead, review_days=today.review_days, service_level=level,
-                now_date=today.day),
-        today.costs,
+    timed = stock.with_columns(lead_time_days=pl.lit(float(lead)))
+    planned = reorder(
+        timed,
+        rows,
+        sums,
+        lead_time_days=lead,
         review_days=today.review_days,
-    )  # fmt: skip
+        service_level=level,
+        now_date=today.day,
+    )
+    planned = order_plan(planned, today.costs, review_days=today.review_days)
     value = pl.col("optimal_stock") * pl.col("unit_cost")
     return planned.select(
         "series_id",

@@ -1,6 +1,7 @@
 """From three marketplaces to ClickHouse and an inbox: what analysts and merchants see is what happened."""
 
 from datetime import timedelta
+from functools import partial
 
 import polars as pl
 import pytest
@@ -9,15 +10,18 @@ from sqlalchemy import text
 
 from connectors.sandbox.faults import Fault
 from flows import connections
+from flows import forecast as forecasting
 from flows.alerting import stock_alerts
 from flows.forecast import forecast
+from flows.inventory_planning import inventory_planning, what_if
 from flows.rollup import roll_up
 from flows.sync import sync
 from models.base import ForecastSettings
 from tests.canaries import in_clickhouse, in_files, in_postgres, in_sqlite, in_text, listening
 from tests.sandbox_factories import NOON
 from warehouse import alerts as store
-from warehouse import read
+from warehouse import demand_sums, read
+from warehouse.tables.planning import NAMES as PLANNED
 
 pytestmark = [pytest.mark.prefect, pytest.mark.stack]
 
@@ -115,11 +119,20 @@ def test_a_page_that_dies_moves_no_watermark_and_the_next_run_heals(synced):
     assert healed > before
 
 
-def test_stock_and_forecast_become_messages_once(synced):
+def test_stock_and_forecast_become_messages_once(synced, monkeypatch):
     now = synced.now
     sync(["inventory"], until=now, return_state=True)
+    known = read.daily_demand(connections.postgres(), until=now.date())["series_id"].n_unique()
+    monkeypatch.setattr(forecasting, "SERIES_AT_ONCE", known * 2 // 3)  # a catalogue in two parts
+    quick = partial(ForecastSettings, members=("seasonal_naive", "ets", "gradient_boosted"))
+    monkeypatch.setattr(forecasting, "ForecastSettings", quick)  # the slow members have tests of their own
     foreseen = forecast(now.date(), 21, "quick", return_state=True)
     assert foreseen.is_completed(), foreseen.message
+    assert foreseen.result()["series"] == known
+    stored = read.latest_forecasts(connections.postgres())
+    assert stored.filter(model="ensemble")["series_id"].n_unique() == known
+    assert 0 < stored.filter(model="ets")["series_id"].n_unique() < known  # members of the first part alone
+    assert demand_sums.latest(connections.postgres())["series_id"].n_unique() == known
     first = stock_alerts(now, return_state=True).result()
     assert first["changes"], "the small world should run low somewhere"
     taken = [message for message in first["sent"] if message["state"] in {"accepted", "delivered"}]

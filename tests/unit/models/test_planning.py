@@ -1,0 +1,258 @@
+"""Classes, orders, moves, drops, price effects and what-if: the figures a merchant decides by."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models import assortment, drop, price_effect, replenishment, stockout, whatif
+from models.base import SeriesError
+from models.inventory import reorder
+from models.simulation import Terms, play
+from tests.unit.models.test_inventory import NOW, flat_demand
+
+COSTS = replenishment.Costs(order_cost=5.0, holding_rate=0.25, longest_cycle_days=30)
+
+
+def planned(available=(60.0,), **columns):
+    forecast, sums = flat_demand()
+    names = [f"i{n}" for n in range(len(available))]
+    forecast = pl.concat([forecast.with_columns(series_id=pl.lit(name)) for name in names])
+    sums = pl.concat([sums.with_columns(series_id=pl.lit(name)) for name in names])
+    position = pl.DataFrame({"series_id": names, "available": list(available), "inbound": 0.0, "lead_time_days": 6.0,
+                             "unit_cost": 4.0, "unit_margin": 6.0} | columns)  # fmt: skip
+    return reorder(position, forecast, sums, lead_time_days=6, now_date=NOW)
+
+
+def test_a_supplier_who_varies_needs_more_safety_stock():
+    steady, varying = planned(), planned(lead_time_sd_days=3.0)
+
+    assert varying["safety_stock"][0] > steady["safety_stock"][0] + 10
+
+
+def test_an_order_brings_the_economic_quantity_in_whole_packs():
+    row = replenishment.order_plan(planned(pack_size=12), COSTS, review_days=1).row(0, named=True)
+    wilson = np.sqrt(2 * 5.0 * 10 * 365 / (0.25 * 4.0))
+
+    assert row["cycle_units"] == np.ceil(wilson)
+    assert row["order_quantity"] % 12 == 0
+    assert 0 <= row["order_quantity"] + 60 - row["order_up_to"] < 12
+
+
+def test_a_budget_goes_to_the_most_urgent_orders():
+    plan = planned(available=(70.0, 5.0, 900.0))
+    whole = replenishment.order_plan(plan, COSTS, review_days=1)
+    amount = float(whole["order_amount"][1])
+
+    tight = replenishment.order_plan(plan, COSTS, review_days=1, budget=amount)
+
+    assert whole["within_budget"].to_list() == [True, True, False]
+    assert tight["within_budget"].to_list() == [False, True, False]
+
+
+def test_an_order_is_shared_so_that_cover_is_even():
+    shares = replenishment.allocate(100, np.array([0.0, 50.0, 10.0]), np.array([5.0, 5.0, 0.0]))
+
+    assert shares.tolist() == [75.0, 25.0, 0.0]
+
+
+def test_a_move_must_save_more_than_it_costs_and_leave_the_giver_enough():
+    stock = pl.DataFrame({"product": [1, 1, 2, 2], "place": ["a", "b"] * 2, "available": [400.0, 0.0, 400.0, 0.0],
+                          "mean_daily": [5.0] * 4, "unit_margin": [6.0, 6.0, 0.2, 0.2]})  # fmt: skip
+    moves = replenishment.transfers(stock, transfer_days=4, need_days=14, keep_days=30)
+
+    assert moves.select("product", "from_place", "to_place", "units").rows() == [(1, "a", "b", 50.0)]
+
+
+def test_a_season_is_ordered_to_the_critical_ratio():
+    _, sums = flat_demand()
+    result = replenishment.newsvendor(sums.tail(1), price=10, cost=5, salvage=0)
+
+    assert result["service_level"][0] == 0.5
+    assert result["order_quantity"][0] == 280
+    with pytest.raises(ValueError, match="salvage < cost < price"):
+        replenishment.newsvendor(sums.tail(1), price=4, cost=5)
+
+
+def test_the_simulation_counts_what_was_missed_and_what_lay():
+    demand = np.full((1, 20), 5.0)
+    terms = Terms(np.array([2.0]), np.array([3.0]), order_cost=1.0, holding_rate=0.365)
+    result = play(
+        demand, lambda shelf: np.array([0.0]), np.array([50.0]), np.zeros((1, 20), dtype=int), terms
+    )
+
+    assert result.lost_margin == 10 * 5 * 3
+    assert result.fill_rate == 0.5
+    assert result.stockout_days == 11  # the day it ends empty, too
+    assert result.holding_cost == pytest.approx(sum(range(5, 50, 5)) * 2 * 0.001)
+
+
+def shop_days(units, name="m|a", price=10.0, **columns):
+    days = [NOW - timedelta(days=len(units) - n) for n in range(len(units))]
+    channel, sku = name.split("|")
+    base = {"channel": channel, "sku": sku, "series_id": name, "date": days, "units": units, "y": units,
+            "in_stock": 1, "price": price}  # fmt: skip
+    frame = pl.DataFrame(base | columns).with_columns(pl.col("in_stock").cast(pl.Int8))
+    return frame.with_columns(
+        revenue=pl.col("units") * pl.col("price"), margin=pl.col("units") * (pl.col("price") - 4)
+    )
+
+
+def test_classes_say_what_carries_the_shop_what_lies_and_what_was_lost():
+    sales = pl.concat([
+        shop_days([10.0] * 300, "m|big"),
+        shop_days([0.0] * 30 + [10.0] * 30 + [0.0] * 240, "m|dead"),
+        shop_days([1.0] * 280 + [0.0] * 20, "m|out", in_stock=[1] * 280 + [0] * 20),
+    ])  # fmt: skip
+    stock = pl.DataFrame({"channel": "m", "sku": ["big", "dead", "out", "new"], "available": [50, 9, 0, 5],
+                          "inbound": 0, "unit_cost": 4.0, "price": 10.0, "currency": "USD"})  # fmt: skip
+    found = {row["sku"]: row for row in assortment.classify(sales, stock, NOW).to_dicts()}
+
+    assert {sku: row["abc"] for sku, row in found.items()} == {
+        "big": "A",
+        "dead": "B",
+        "out": "C",
+        "new": "C",
+    }
+    assert found["big"]["xyz"] == "X"
+    assert found["big"]["days_of_cover"] == 5
+    assert found["dead"]["is_dead"]
+    assert not found["new"]["is_dead"]
+    assert found["out"]["velocity"] == 1.0
+    assert found["out"]["lost_revenue_91d"] == pytest.approx(200)
+
+
+def sold(orders):
+    rows = [{"channel": channel, "sku": sku, "category": sku[0], "orders": n, "revenue": 10.0 * n}
+            for (channel, sku), n in orders.items()]  # fmt: skip
+    return pl.DataFrame(rows)
+
+
+def test_a_drop_is_told_by_its_parts_and_causes_and_nothing_twice():
+    before = sold({("m", "a1"): 100, ("m", "b1"): 50, ("w", "a1"): 50})
+    during = sold({("m", "a1"): 40, ("m", "b1"): 50, ("w", "a1"): 40})
+    facts = pl.DataFrame({"channel": ["m", "w"], "sku": ["a1", "a1"], "out_share": [0.5, 0.0],
+                          "is_listed": [True, True], "price_before": [10.0, 10.0], "price_during": [12.0, 10.0],
+                          "delay_days": [0.0, 3.0]})  # fmt: skip
+    told = drop.explain(before, during, facts)
+
+    assert told.missing_orders == 70
+    assert told.missing_revenue == 700
+    top = told.parts.filter(pl.col("dimension") == "sku").row(0, named=True)
+    assert (top["value"], top["contribution"]) == ("a1", 1.0)
+    causes = {row["cause"]: row["orders_at_stake"] for row in told.causes.to_dicts()}
+    assert causes["stock_out"] == 50
+    assert causes["price_rise"] == 10  # no more than is missing
+    assert told.unexplained == pytest.approx(10 / 70)  # slow delivery is a bound, no explanation
+    assert "stock out" in told.sentence()
+
+
+def test_no_drop_is_no_drop():
+    same = sold({("m", "a1"): 10})
+    told = drop.explain(same, same)
+
+    assert told.missing_orders == 0
+    assert told.sentence() == "No orders are missing."
+
+
+def priced(elasticity=-2.0, items=30, days=300, seed=4):
+    """Items whose price moves now and then, on days that are all half again as busy when everybody cuts."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for item in range(items):
+        price = np.full(days, 10.0)
+        for start in rng.integers(0, days - 10, 5):
+            price[start : start + 8] = rng.choice([8.0, 9.0, 11.0])
+        busy = np.ones(days)
+        price[200:206] = np.where(item % 2, 8.0, price[200:206])
+        busy[200:206] = 2.0
+        units = rng.poisson(6 * busy * (price / 10) ** elasticity).astype(float)
+        parts.append(shop_days(units.tolist(), f"m|s{item:02d}", price.tolist(), category="c"))
+    return pl.concat(parts)
+
+
+def test_the_price_effect_holds_the_truth_in_its_interval_even_where_cuts_meet_busy_days():
+    effect = price_effect.estimate(priced())
+
+    assert effect.elasticity_lo95 < -2.0 < effect.elasticity_hi95
+    assert effect.elasticity_hi95 - effect.elasticity_lo95 < 0.8
+
+
+def test_without_price_changes_the_interval_is_wide_and_says_so():
+    effect = price_effect.estimate(shop_days([5.0] * 200))
+
+    assert effect.is_prior
+    assert effect.elasticity_hi95 - effect.elasticity_lo95 > 2
+
+
+def test_a_lower_price_sells_more_and_a_longer_lead_time_needs_more_stock():
+    forecast, sums = flat_demand()
+    position = pl.DataFrame({"series_id": ["a"], "price": [10.0], "unit_cost": [4.0]})
+    effects = pl.DataFrame([price_effect.estimate(priced(items=10)).__dict__], schema=price_effect.SCHEMA)
+    today = whatif.Today(7, 1, 0.95, NOW, COSTS)
+
+    cheaper = whatif.ask(position, forecast, sums, effects, today, whatif.Scenario(price_change=-0.1)).row(
+        0, named=True
+    )
+    slower = whatif.ask(position, forecast, sums, effects, today, whatif.Scenario(lead_time_days=20)).row(
+        0, named=True
+    )
+
+    assert cheaper["demand_then"] == pytest.approx(280 * 0.9 ** effects["elasticity"][0])
+    assert cheaper["demand_then_lo95"] < cheaper["demand_then"] < cheaper["demand_then_hi95"]
+    assert slower["demand_then"] == slower["demand_today"] == 280
+    assert slower["reorder_point_then"] > 2 * slower["reorder_point_today"]
+    with pytest.raises(SeriesError, match="price change"):
+        whatif.Scenario(price_change=-1.0)
+
+
+def stock_path(items=40, days=330, seed=8):
+    """Shelves refilled a week after they fall low, some late; one row per item and day."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for item in range(items):
+        rate, shelf, coming = rng.uniform(1, 6), 60.0, {}
+        for day in range(days):
+            shelf += coming.pop(day, 0.0)
+            units = min(float(rng.poisson(rate)), shelf)
+            shelf -= units
+            if shelf < rate * 8 and not coming:
+                coming[day + 7 + int(rng.random() < 0.3) * 6] = np.ceil(rate * 25)
+            rows.append(
+                (f"m|s{item:02d}", date(2024, 1, 1) + timedelta(days=day), units, shelf, sum(coming.values()))
+            )
+    names = ["series_id", "date", "units", "available", "inbound"]
+    return pl.DataFrame(rows, schema=names, orient="row").with_columns(in_stock=pl.col("available") > 0)
+
+
+def test_risk_is_learned_from_past_stock_and_beats_chance_on_later_weeks():
+    past = stockout.history(stock_path())
+    model = stockout.train(past)
+    said = stockout.predict(model, past)
+    week = next(row for row in model.scores if row["horizon_days"] == 7)
+
+    assert week["auc"] > 0.85
+    assert week["calibration_error"] < 0.06
+    assert (said[7] <= said[14]).all()
+    assert (said[14] <= said[30]).all()
+    learn, tune, test = stockout.split(stockout.origins(past))
+    assert max(learn) + 30 <= min(tune)
+    assert max(tune) + 30 <= min(test)
+    assert stockout.better(model, 7) == "learned"
+
+
+def test_what_later_orders_brought_does_not_hide_a_stock_out():
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(12)]
+    path = pl.DataFrame({"series_id": "m|a", "date": days, "units": 2.0, "in_stock": True,
+                         "available": [10, 8, 6, 4, 12, 10, 8, 6, 4, 2, 2, 2],
+                         "inbound": [0, 0, 10, 10, 0, 0, 0, 0, 0, 0, 0, 0]})  # fmt: skip
+    past = stockout.history(path)
+
+    assert stockout.outcome(past, 1, 7).tolist() == [1.0]  # 6, 4, then empty without the ten that came
+    assert stockout.outcome(past, 2, 7).tolist() == [0.0]  # they were on their way already
+
+
+def test_too_short_a_past_is_said():
+    with pytest.raises(SeriesError, match="too few"):
+        stockout.train(stockout.history(stock_path(items=3, days=60)))
