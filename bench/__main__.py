@@ -15,9 +15,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with published data sets")
     data = parser.parse_args().data
-    runs = [["bench.forecasting", "--sets", "promo"]]
+    runs = [["bench.connectors"], ["bench.budgets"], ["bench.forecasting", "--sets", "promo"]]
     if data is not None:
-        runs = [["bench.forecasting", "--data", str(data)], ["bench.anomalies", "--data", str(data / "nab")]]
+        runs[2:] = [
+            ["bench.forecasting", "--data", str(data)],
+            ["bench.anomalies", "--data", str(data / "nab")],
+        ]
     status = 0
     for arguments in runs:
         sys.stdout.write(f"\n== {' '.join(arguments)}\n")

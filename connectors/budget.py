@@ -104,7 +104,7 @@ class Background:
         self,
         budget: RateBudget,
         *,
-        keep: float = 0.25,
+        keep: float = 0.1,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

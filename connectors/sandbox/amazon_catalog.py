@@ -10,13 +10,13 @@ from connectors.sandbox.amazon_gate import (
     ApiError,
     Ask,
     amount,
-    bend,
     invalid,
     iso,
     page_token,
     read_token,
 )
 from connectors.sandbox.amazon_orders import asin
+from connectors.sandbox.faults import bend
 from connectors.sandbox.state import SandboxState
 from connectors.sandbox.world import Market, Product, Stock
 

@@ -7,9 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.amazon.marketplaces import MARKETPLACES
-from connectors.sandbox.amazon_gate import TOO_FRESH, Ask, amount, bend, invalid, iso, page_token, read_token
+from connectors.sandbox.amazon_gate import TOO_FRESH, Ask, amount, invalid, iso, page_token, read_token
 from connectors.sandbox.amazon_orders import asin, order_id
 from connectors.sandbox.amazon_refunds import MoneyIndex
+from connectors.sandbox.faults import bend
 from connectors.sandbox.world import Line, Market, Order, Refund, RefundLine
 
 PAGE = 100

@@ -11,13 +11,13 @@ from connectors.sandbox.amazon_gate import (
     ApiError,
     Ask,
     amount,
-    bend,
     digits,
     invalid,
     iso,
     page_token,
     read_token,
 )
+from connectors.sandbox.faults import bend
 from connectors.sandbox.world import Line, Market, Order, World
 
 STATUSES = "PENDING_AVAILABILITY PENDING UNSHIPPED PARTIALLY_SHIPPED SHIPPED CANCELLED UNFULFILLABLE".split()

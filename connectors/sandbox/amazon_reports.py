@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from connectors.sandbox.amazon_gate import ApiError, Ask, bend, invalid, iso
+from connectors.sandbox.amazon_gate import ApiError, Ask, invalid, iso
 from connectors.sandbox.amazon_orders import REPORT_HEADER, asin, order_id, report_lines, report_numbers
 from connectors.sandbox.amazon_refunds import SHIPMENT, MoneyIndex
+from connectors.sandbox.faults import bend
 from connectors.sandbox.state import SandboxState
 from connectors.sandbox.world import Market, Order, Refund
 

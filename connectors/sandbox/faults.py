@@ -120,3 +120,40 @@ class Faults:
         if exchange is not None:
             exchange.wire.append(fault)
         return None
+
+
+def bend(records: list[Any], fault: Fault | None) -> list[Any]:
+    """The records of a page as a content fault leaves them."""
+    if fault is None:
+        return records
+    if fault.kind == "empty":
+        return []
+    if fault.kind == "reorder":
+        return records[::-1]
+    if fault.kind == "extra":
+        return [{**record, fault.field or "somethingNew": fault.value or "unexpected"} for record in records]
+    if fault.kind == "missing" and fault.field:
+        for record in records:
+            _drop(record, fault.field)
+    if fault.kind == "poison" and fault.field and records and not _put(records[0], fault.field, fault.value):
+        records[0][fault.field] = fault.value
+    return records
+
+
+def _drop(value: Any, field: str) -> None:
+    if isinstance(value, dict):
+        value.pop(field, None)
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            _drop(inner, field)
+
+
+def _put(value: Any, field: str, poison: Any) -> bool:
+    """Sets the first `field` found, depth first; whether there was one."""
+    if isinstance(value, dict):
+        if field in value:
+            value[field] = poison
+            return True
+        value = list(value.values())
+    return isinstance(value, list) and any(_put(inner, field, poison) for inner in value)

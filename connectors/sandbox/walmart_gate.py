@@ -232,47 +232,6 @@ def _tags(name: str, value: Any) -> str:
     return f"<ns3:{name}>{_xml(value)}</ns3:{name}>"
 
 
-def bend(records: list[Any], fault: Fault | None) -> list[Any]:
-    """The records of a page as a content fault leaves them."""
-    if fault is None:
-        return records
-    if fault.kind == "empty":
-        return []
-    if fault.kind == "reorder":
-        return records[::-1]
-    if fault.kind == "extra":
-        return [{**record, fault.field or "somethingNew": fault.value or "unexpected"} for record in records]
-    if fault.kind == "missing" and fault.field:
-        for record in records:
-            _drop(record, fault.field)
-    if fault.kind == "poison" and fault.field and records:
-        _put(records[0], fault.field, fault.value)
-    return records
-
-
-def _drop(value: Any, field: str) -> None:
-    if isinstance(value, dict):
-        value.pop(field, None)
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _drop(inner, field)
-
-
-def _put(value: Any, field: str, poison: Any) -> bool:
-    """Sets the first `field` found, depth first; on the record itself when it has none."""
-
-    def place(inner: Any) -> bool:
-        if isinstance(inner, dict):
-            if field in inner:
-                inner[field] = poison
-                return True
-            return any(place(child) for child in inner.values())
-        return isinstance(inner, list) and any(place(child) for child in inner)
-
-    if not place(value) and isinstance(value, dict):
-        value[field] = poison
-    return True
-
-
 def ms(at: datetime) -> int:
     """Epoch milliseconds."""
     return int(at.timestamp() * 1000)

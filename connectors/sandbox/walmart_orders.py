@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from connectors.sandbox.faults import bend
 from connectors.sandbox.state import SandboxState
-from connectors.sandbox.walmart_gate import ApiError, Ask, bend, iso, ms
+from connectors.sandbox.walmart_gate import ApiError, Ask, iso, ms
 from connectors.sandbox.world import Line, Order, Refund, RefundLine
 
 NODE_TYPES = {"SellerFulfilled": "merchant", "WFSFulfilled": "marketplace", "3PLFulfilled": None}

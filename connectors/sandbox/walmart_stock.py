@@ -8,8 +8,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from connectors.sandbox.faults import bend
 from connectors.sandbox.state import SandboxState
-from connectors.sandbox.walmart_gate import ApiError, Ask, bend, iso
+from connectors.sandbox.walmart_gate import ApiError, Ask, iso
 from connectors.sandbox.world import Product, Stock
 
 ITEM_CURSOR_SECONDS = 120

@@ -11,13 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from connectors.canonical import INSTANT, MONEY, SCHEMAS, conform
+from connectors.canonical import COUNT, INSTANT, MONEY, SCHEMAS, conform
 
 Row = tuple[Any, ...]
 
 # An offset or "Z" at the end; fractions of a second or none.
 _ISO = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _LARGEST = Decimal(10) ** 14  # Decimal(18, 4) holds 14 digits before the point
+_MOST = 10**12  # units
 
 
 class BadValueError(ValueError):
@@ -45,12 +46,15 @@ class Sheet:
         schema = {column: _kind(self.name, column) for column in self.columns}
         raw = {column: pl.String() if kind in {MONEY, INSTANT} else kind for column, kind in schema.items()}
         values = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.columns)
-        frame = pl.DataFrame(
-            [
-                pl.Series(name, column, dtype=raw[name], strict=True)
-                for name, column in zip(raw, values, strict=True)
-            ]
-        )
+        try:
+            frame = pl.DataFrame(
+                [
+                    pl.Series(name, column, dtype=raw[name], strict=True)
+                    for name, column in zip(raw, values, strict=True)
+                ]
+            )
+        except TypeError:  # what Polars says of a whole number that no column can hold
+            raise BadValueError(self.name, "a number out of range") from None
         return frame.select(_parsed(column, kind) for column, kind in schema.items())
 
     def frame(self) -> pl.DataFrame:
@@ -84,7 +88,11 @@ def _parsed(column: str, kind: pl.DataType) -> pl.Expr:
 
 def _tidied(name: str, column: str, kind: pl.DataType, value: Any) -> Any:
     where = f"{name}.{column}"
-    if value is None or kind not in {MONEY, INSTANT}:
+    if value is None or kind not in {MONEY, INSTANT, COUNT}:
+        return value
+    if kind == COUNT:
+        if abs(value) > _MOST:
+            raise BadValueError(where, f"{str(value)[:40]!r} is out of range")
         return value
     if kind == MONEY:
         return _money_text(where, value)

@@ -31,7 +31,7 @@ Row = dict[str, str]
 
 
 class _Dates(msgspec.Struct):
-    availableApReportDates: list[str | int] | None = None
+    availableApReportDates: list[str | int] | None
 
 
 def reports(client: ChannelClient, window: Window) -> Iterator[Page]:

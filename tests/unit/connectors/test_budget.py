@@ -19,7 +19,7 @@ class Clock:
 def test_background_work_leaves_a_quarter_of_the_bucket_and_then_keeps_the_rate():
     clock = Clock()
     shared = LocalBudget(clock.now)
-    slow = Background(shared, now=clock.now, sleep=clock.sleep)
+    slow = Background(shared, keep=0.25, now=clock.now, sleep=clock.sleep)
     for _ in range(6):
         assert slow.reserve("a", RATE, 1, 60) == 0
     assert clock.at == 0
@@ -37,7 +37,7 @@ def test_background_work_leaves_a_quarter_of_the_bucket_and_then_keeps_the_rate(
 def test_background_work_without_room_in_time_takes_nothing():
     clock = Clock()
     shared = LocalBudget(clock.now)
-    slow = Background(shared, now=clock.now, sleep=clock.sleep)
+    slow = Background(shared, keep=0.25, now=clock.now, sleep=clock.sleep)
     shared.reserve("a", RATE, 8, 0)
     assert slow.reserve("a", RATE, 1, 2.5) > 2.5
     assert clock.at == 0
