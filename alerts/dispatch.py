@@ -27,7 +27,8 @@ class DeliveryPolicy:
     max_attempts: int = 12
     first_wait: timedelta = timedelta(seconds=20)
     longest_wait: timedelta = timedelta(minutes=30)
-    down_after: timedelta = timedelta(minutes=5)
+    # Another way has taken over five minutes after the first failure, delivery running every two minutes.
+    down_after: timedelta = timedelta(minutes=3, seconds=30)
     probe_every: timedelta = timedelta(minutes=1)
     unknown_wait: timedelta = timedelta(minutes=10)
     look_up_wait: timedelta = timedelta(seconds=30)

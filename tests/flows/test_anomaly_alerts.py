@@ -147,9 +147,9 @@ def test_delivery_says_what_waits_and_hands_over_within_five_minutes(last_hour, 
         waits = delivery(NOW + timedelta(seconds=1), return_state=True).result()["waiting"]
         assert "attempt 1: 50" in waits[0]["why"]
         taken = []
-        for minutes in (2, 4, 6):  # as scheduled
+        for minutes in (2, 4):  # as scheduled
             taken += delivery(NOW + timedelta(minutes=minutes), return_state=True).result()["sent"]
-        assert [m["way"] for m in taken if m["state"] == "accepted"] == ["slack"]
+        assert [m["way"] for m in taken if m["state"] in {"accepted", "delivered"}] == ["slack"]
     finally:
         shop.faults.clear()
         alert_settings.remove_recipient(engine, "default")
