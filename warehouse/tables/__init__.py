@@ -5,4 +5,16 @@ from warehouse.tables.base import Base
 
 metadata = Base.metadata
 
-__all__ = ["Base", "alerts", "core", "forecast", "ledger", "metadata", "money", "ops", "planning", "privacy", "stock"]
+__all__ = [
+    "Base",
+    "alerts",
+    "core",
+    "forecast",
+    "ledger",
+    "metadata",
+    "money",
+    "ops",
+    "planning",
+    "privacy",
+    "stock",
+]
