@@ -21,6 +21,7 @@ def run(data: Sequence[Path], mapping: Path | None, output: Path) -> None:
     """Starts everything, runs the flows, prints what they did. Raises when any step failed."""
     from rich.console import Console
 
+    _check(data, mapping)
     console = Console(highlight=False, width=110 if not sys.stdout.isatty() else None)
     started = time.monotonic()
     with stack(data, mapping, output, console) as sandbox:
@@ -28,6 +29,21 @@ def run(data: Sequence[Path], mapping: Path | None, output: Path) -> None:
 
         demo_steps.run(sandbox, console, output, replay=bool(data))
     console.print(f"\nAll of it took {time.monotonic() - started:.0f} s; nothing is left running.")
+
+
+def _check(data: Sequence[Path], mapping: Path | None) -> None:
+    """Raises ConfigurationError or MappingError for files that cannot be used, before anything is started."""
+    from connectors.errors import ConfigurationError
+    from connectors.exports.mapping import read_mapping
+    from connectors.exports.order_lines import mapping_of
+
+    for path in data:
+        if not path.is_file():
+            raise ConfigurationError(f"{path}: there is no such file")
+        if mapping is None:
+            mapping_of(path)
+    if mapping is not None:
+        read_mapping(mapping)
 
 
 @contextlib.contextmanager
@@ -41,8 +57,8 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
 
     settings = WharfSettings()
     home = settings.home.absolute() / ("demo-data" if data else "demo")
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
+    output.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(output / "messages", ignore_errors=True)  # of the demo before; the folder may hold other things
     ports = {name: free_port() for name in ("sandbox", "prefect", "inbox")}
     world = ["--pace", str(PACE)]
     if data:

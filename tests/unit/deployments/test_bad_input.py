@@ -52,6 +52,10 @@ WRONG = [
     ("risk --input other.csv --output out.csv", {}, 1, "item_id"),
     ("risk", {}, 2, "--input"),
     ("risk train --input other.csv", {}, 1, "stockout"),
+    ("demo --data absent.csv", {}, 2, "absent.csv"),
+    ("demo --data other.csv", {}, 2, "other.csv"),
+    ("demo --data bad.parquet", {}, 2, "bad.parquet"),
+    ("demo --data empty.csv", {}, 2, "empty.csv"),
     ("import absent.csv --format mapped --account shopify", SHOPIFY, 2, "absent.csv"),
     ("import other.csv --format ebay --account shopify", SHOPIFY, 2, "ebay"),
 ]
