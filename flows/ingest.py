@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 
 from connectors import extract, registry
 from connectors.base import Account, Resource, Window
+from connectors.budget import Background
 from connectors.client import ChannelClient
 from connectors.errors import ConnectorError, DeferredError
 from flows import connections, logs, stopping
@@ -178,7 +179,9 @@ def _read_and_merge(
 ) -> Ingested:
     """Read the window and merge it. An answer that would empty a channel's stock is read a second time."""
     engine = connections.postgres()
-    with closing(registry.open_client(account, budget=PostgresBudget(engine))) as client:
+    shared = PostgresBudget(engine)
+    budget = Background(shared) if run.kind == "backfill" else shared  # the live sync goes first
+    with closing(registry.open_client(account, budget=budget)) as client:
         first_answer: Mapping[str, str] = {}
         for attempt in (1, 2):
             tally = extract.Tally()
