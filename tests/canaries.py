@@ -66,8 +66,8 @@ def personal_values(record: Any, *, in_address: bool = False) -> Iterator[str]:
     """Texts under names that carry personal data, and addresses' parts."""
     if isinstance(record, dict):
         for name, value in record.items():
-            # A browse category has a display name, too.
-            personal = is_personal(name, in_address=in_address) and name != "displayName"
+            # Categories of goods have these, too.
+            personal = is_personal(name, in_address=in_address) and name not in {"displayName", "fullName"}
             if personal and isinstance(value, str | int):
                 yield str(value)
             yield from personal_values(value, in_address=in_address or "address" in name.lower())
