@@ -258,9 +258,10 @@ def _http(url: str | None) -> str | None:
 def _figures(kind: str, facts: Mapping[str, Any], locale: Locale) -> list[tuple[str, str, str]]:
     """Up to four big numbers: (value, what it is, small print)."""
     if kind in {"anomaly", "trending"}:
+        span = wording.span(facts, locale)
         return [
-            (locale.number(facts["observed"], 0), "came in", ""),
-            (locale.number(facts["expected"]), "expected", ""),
+            (locale.number(facts["observed"], 0), "orders came", span),
+            (locale.number(facts["expected"]), "are usual", span),
         ]
     if kind not in {"stockout", "low_stock", "restock", "overstock", "slow_mover"}:
         return []

@@ -156,9 +156,9 @@ def _days(days: float, locale: Locale) -> str:
 
 
 def _anomaly_title(facts: Facts, locale: Locale) -> str:
-    what = "Orders have dropped" if facts["direction"] == "drop" else "Orders have jumped"
     if facts["observed"] == 0:
-        what = "No orders"
+        return f"No orders: {_demand_subject(facts)}"
+    what = "Orders have dropped" if facts["direction"] == "drop" else "Orders have jumped"
     return f"{what}: {_demand_subject(facts)}, {_change(facts, locale)}"
 
 
@@ -175,6 +175,16 @@ def _anomaly(facts: Facts, locale: Locale) -> list[str]:
             f"about {expected} are usual."
         )
     return [said, _what_to_check(facts)]
+
+
+def span(facts: Facts, locale: Locale) -> str:
+    """How long was counted: `in 3 hours`, `in an hour`, `in a day`, `in 7 days`."""
+    if facts.get("days"):
+        return f"in {_days(facts['days'], locale)}"
+    hours = int(facts.get("hours") or 1)
+    if facts["period"] == "day":
+        return "in a day"
+    return "in an hour" if hours == 1 else f"in {locale.number(hours, 0)} hours"
 
 
 def _what_to_check(facts: Facts) -> str:

@@ -34,7 +34,7 @@ def test_usual_orders_say_nothing_and_are_judged():
 def test_an_outage_is_critical():
     (alert,) = order_anomalies(counts({"observed": 0.0}), NOW).alerts
     assert alert.severity.value == "critical"
-    assert alert.title == "No orders: Amazon US, −100%"
+    assert alert.title == "No orders: Amazon US"
     assert "Nov 21, 2026, 08:30 UTC" in alert.message
 
 
@@ -68,7 +68,7 @@ def test_an_outage_of_the_channel_does_not_repeat_for_each_product():
 
 def test_a_single_delisted_product_is_seen_while_the_channel_sells():
     found = order_anomalies(counts({}, {"sku": "S1", "name": "Mug", "observed": 0.0, "expected": 15.0}), NOW)
-    assert said(found) == [("warning", "No orders: Mug (S1) on Amazon US, −100%")]
+    assert said(found) == [("warning", "No orders: Mug (S1) on Amazon US")]
 
 
 def test_an_outage_of_all_channels_of_an_account_is_one_alert_with_the_sums():
@@ -81,9 +81,7 @@ def test_an_outage_of_all_channels_of_an_account_is_one_alert_with_the_sums():
 
 def test_a_product_that_is_most_of_the_drop_is_told_instead_of_its_channel():
     rows = [{"observed": 12.0}, {"sku": "S1", "name": "Mug", "observed": 0.0, "expected": 29.0}]
-    assert said(order_anomalies(counts(*rows), NOW)) == [
-        ("warning", "No orders: Mug (S1) on Amazon US, −100%")
-    ]
+    assert said(order_anomalies(counts(*rows), NOW)) == [("warning", "No orders: Mug (S1) on Amazon US")]
 
 
 def test_a_channel_without_its_sold_out_products_does_as_it_should():
