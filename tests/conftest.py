@@ -90,5 +90,5 @@ def prefect_api() -> Iterator[str]:
             PREFECT_UI_API_URL: "/api",  # relative, for whoever opens its UI
         }
     )
-    with quiet, prefect_test_harness(server_startup_timeout=120):
+    with quiet, prefect_test_harness(server_startup_timeout=240):
         yield PREFECT_API_URL.value()

@@ -48,17 +48,22 @@ def journey():
 
 
 def test_no_pickle_is_written(prefect_api, tmp_path):
-    kept = {
+    wanted = {
         PREFECT_RESULTS_DEFAULT_SERIALIZER: prefect_client.RESULTS[PREFECT_RESULTS_DEFAULT_SERIALIZER.name],
         PREFECT_RESULTS_PERSIST_BY_DEFAULT: True,
         PREFECT_LOCAL_STORAGE_PATH: str(tmp_path),
     }
-    with temporary_settings(kept):
+    with temporary_settings(wanted):
         back = journey(return_state=True).result()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) >= len(RESULTS)
     for path in files:
-        assert json.loads(path.read_text())["metadata"]["serializer"]["type"] == "json"
+        kept = json.loads(path.read_text())  # a result, or a result with what is known of it
+        assert (
+            not isinstance(kept, dict)
+            or "metadata" not in kept
+            or kept["metadata"]["serializer"]["type"] == "json"
+        )
     assert asdict(back[0]) == asdict(RESULTS[0])
 
 
