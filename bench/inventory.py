@@ -1,10 +1,10 @@
-"""Ordering rules against each other on real and invented demand, and the stock-out model on the invented merchant.
+"""Ordering rules against each other on real and invented demand.
 
-    python -m bench.inventory [--data DATA] [--days 182] [--risk]
+    python -m bench.inventory [--data DATA] [--days 182]
 
 Every rule plays the same last half-year with the same suppliers (6 to 27 days, 7 % of the orders 8 to 23 days late)
 and weekly reviews. DATA is a folder with online_retail_ii and m5_walmart_sample; without it the demo merchant
-alone is played. Cost is keeping (25 % a year), 5 an order, and the margin lost. --risk scores the stock-out model.
+alone is played. Cost is keeping (25 % a year), 5 an order, and the margin lost.
 """
 
 import argparse
@@ -100,7 +100,8 @@ def fixed_cover(demand: Floats, usual: Floats, days: float = 14.0) -> Rule:
 
     def rule(shelf: Shelf) -> Floats:
         daily = demand[:, max(shelf.day - 27, 0) : shelf.day + 1].mean(axis=1)
-        return np.maximum(np.ceil((usual + REVIEW + days) * daily - shelf.on_hand - shelf.on_order), 0.0)
+        wanted: Floats = np.ceil((usual + REVIEW + days) * daily - shelf.on_hand - shelf.on_order)
+        return np.maximum(wanted, 0.0)
 
     return rule
 
@@ -183,7 +184,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--days", type=int, default=182)
     parser.add_argument("--sets", nargs="*", default=["demo", "or2", "m5"])
-    parser.add_argument("--risk", action="store_true", help="score the stock-out model on the demo merchant")
     args = parser.parse_args()
     cases = [demo()] if "demo" in args.sets else []
     if args.data is not None:
@@ -196,12 +196,6 @@ def main() -> None:
         with pl.Config(tbl_rows=20, tbl_cols=20, float_precision=3, tbl_width_chars=200):
             sys.stdout.write(f"\n{pl.DataFrame(rows).select(_SHOWN)}\n{[win for win in wins if win]}\n")
         found[case.name] = {"rules": rows, "dominates": wins}
-    if args.risk:
-        from bench.stockouts import scores
-
-        found["risk"] = scores()
-        with pl.Config(tbl_rows=20, tbl_cols=20, float_precision=3, tbl_width_chars=200):
-            sys.stdout.write(f"{pl.DataFrame(found['risk'])}\n")
     out = Path("bench-results")
     out.mkdir(exist_ok=True)
     (out / "inventory.json").write_text(json.dumps(found, indent=1))

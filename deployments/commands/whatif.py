@@ -1,6 +1,6 @@
 """`wharf forecast whatif`: another price, promotion, lead time or service level, from a file or the warehouse."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,10 +74,12 @@ def _from_file(path: Path, scenario: Any, horizon: int) -> Any:
     members = ("seasonal_naive", "weekday_mean", "tsb", "ets", "gradient_boosted")
     known = series.filter(pl.col("y").is_not_null())
     last = known["date"].max()
+    if not isinstance(last, date):
+        raise SeriesError(f"{path}: no day has a known y")
     result = forecasting.run(
         known.drop("price", "promo", strict=False),
         horizon,
-        settings=ForecastSettings(members=members, workers=1, origin=last),  # type: ignore[arg-type]
+        settings=ForecastSettings(members=members, workers=1, origin=last),
     )
     extra = [name for name in ("category", "unit_cost") if name in known.columns]
     position = (
@@ -89,7 +91,7 @@ def _from_file(path: Path, scenario: Any, horizon: int) -> Any:
         settings.lead_time_days,
         settings.review_days,
         settings.service_level,
-        last + timedelta(days=1),  # type: ignore[operator]
+        last + timedelta(days=1),
         Costs(settings.order_cost, settings.holding_rate),
     )
     return model.ask(position, result.frame, result.cumulative, price_effect.effects(known), today, scenario)

@@ -112,7 +112,7 @@ def test_classes_say_what_carries_the_shop_what_lies_and_what_was_lost():
     assert {sku: row["abc"] for sku, row in found.items()} == {
         "big": "A",
         "dead": "B",
-        "out": "C",
+        "out": "B",
         "new": "C",
     }
     assert found["big"]["xyz"] == "X"
