@@ -119,7 +119,8 @@ def test_accepted_messages_are_followed_up(engine, receivers):
     decide(engine, now, sold_out())
     assert send(engine, senders, now) == ["accepted", "accepted"]
     receivers.app.state.sms_pace = timedelta(0)
-    store.settle(engine, [result.as_dict() for result in follow_up(store.accepted(engine), senders)], now)
+    taken = store.accepted(engine, ["sms"], now)
+    store.settle(engine, [result.as_dict() for result in follow_up(taken, senders)], now)
     assert states(engine) == {"email": "accepted", "sms": "delivered"}
 
 

@@ -146,7 +146,7 @@ def test_what_became_of_messages_is_stored_with_the_one_that_takes_over(loader):
         ("b-sms", "pending", 0, None),
         ("c", "pending", 0, None),
     ]
-    assert [row["provider_id"] for row in alerts.accepted(engine)] == ["sg-1"]
+    assert [row["provider_id"] for row in alerts.accepted(engine, ["email"], T0)] == ["sg-1"]
     assert alerts.suppressed(engine) == {("email", "buyer")}
     assert alerts.claim_due(engine, T0)[0]["idempotency_key"] == "b-sms"
 
