@@ -180,6 +180,19 @@ FEES = pl.Schema(
     }
 )
 
+# What a buyer said of an order, one row per statement. Nothing says who: not a name, not a pseudonym.
+FEEDBACK = pl.Schema(
+    {
+        "channel": TEXT,
+        "feedback_id": TEXT,  # unique and stable within the channel
+        "order_external_id": TEXT,  # null where the source names no order
+        "sku": TEXT,  # null where the source speaks of the order or the seller
+        "rating": COUNT,  # 1 (worst) to 5 stars; null: text alone
+        "text": TEXT,  # the buyer's words without addresses and numbers to reach him; null: stars alone
+        "posted_at": INSTANT,
+    }
+)
+
 SCHEMAS: Mapping[str, pl.Schema] = {
     "orders": ORDERS,
     "order_items": ORDER_ITEMS,
@@ -190,6 +203,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
     "carts": CARTS,
     "cart_items": CART_ITEMS,
     "fees": FEES,
+    "feedback": FEEDBACK,
 }
 
 # What makes two rows of a frame the same thing.
@@ -203,6 +217,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "carts": ("channel", "external_id"),
     "cart_items": ("channel", "cart_external_id", "line_id"),
     "fees": ("channel", "fee_id"),
+    "feedback": ("channel", "feedback_id"),
 }
 
 ORDER_STATUSES = ("pending", "open", "completed", "cancelled")

@@ -140,6 +140,15 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "currency": TEXT,
         "posted_at": INSTANT,
     },
+    "feedback": {
+        "channel": TEXT,
+        "feedback_id": TEXT,
+        "order_external_id": TEXT,
+        "sku": TEXT,
+        "rating": COUNT,
+        "text": TEXT,
+        "posted_at": INSTANT,
+    },
 }
 
 # What makes two staged rows the same thing, by frame.
@@ -153,6 +162,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "carts": ("channel", "external_id"),
     "cart_items": ("channel", "cart_external_id", "line_id"),
     "fees": ("channel", "fee_id"),
+    "feedback": ("channel", "feedback_id"),
 }
 
 # Lines without a version clock of their own: they belong to the parent's version on the same page.
