@@ -58,7 +58,9 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
     settings = WharfSettings()
     home = settings.home.absolute() / ("demo-data" if data else "demo")
     output.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(output / "messages", ignore_errors=True)  # of the demo before; the folder may hold other things
+    shutil.rmtree(
+        output / "messages", ignore_errors=True
+    )  # of the demo before; the folder may hold other things
     ports = {name: free_port() for name in ("sandbox", "prefect", "inbox")}
     world = ["--pace", str(PACE)]
     if data:
@@ -92,13 +94,18 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
             ),
             prefect_service(home, ports["prefect"]),
         ]
-        cleanup.enter_context(supervise(services))
+        # Prefect makes its database while we make ours.
+        supervisor = cleanup.enter_context(supervise(services, wait=False))
         databases = cleanup.enter_context(
             data_services(
                 home,
                 **settings.own_databases,
             )
         )
+        from warehouse import schema
+
+        schema.upgrade(databases.database_url, databases.clickhouse_url)
+        supervisor.await_ready()
         os.environ.update(
             {
                 **sandbox.environment(PACE),
@@ -111,9 +118,6 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
                 **prefect_client.environment(home),
             }
         )
-        from warehouse import schema
-
-        schema.upgrade(databases.database_url, databases.clickhouse_url)
         cleanup.callback(sandbox.close)
         cleanup.callback(prefect_client.finish_sending)  # before the server it sends to is stopped
         yield sandbox

@@ -43,8 +43,11 @@ def run(sandbox: Sandbox, console: Console, output: Path, *, replay: bool) -> No
         now = sandbox.set_clock(wish)
         what = "first load" if number == 1 else "what changed since"
         title = f"Pulling from three marketplaces: {what}, up to {now:%Y-%m-%d %H:%M} UTC"
-        # Months go by between the steps of a replay; the stock of those in between is of no use to anyone.
-        resources = ["all"] if not replay or number == len(wishes) else ["orders", "returns"]
+        # A file of order lines says nothing of carts and fees; and months go by between the steps of a replay, so
+        # the stock of those in between is of no use to anyone.
+        resources = ["orders", "returns"] if replay else ["all"]
+        if replay and number == len(wishes):
+            resources += ["products", "inventory"]
         pulled.append(step(title, sync, resources, until=now))
     published = step("Rolling changed days up into ClickHouse", roll_up)
     left = max(1.0, REPLAY_MINUTES - (time.monotonic() - started) / 60)

@@ -51,15 +51,17 @@ class Supervisor:
         self._ended = threading.Event()
 
     def start(self, services: Sequence[Service]) -> None:
-        """Start all and wait until all are ready; those that need others wait for them. LocalServiceError names
-        the one that failed, and the last line of its log."""
+        """Start all; those that need others wait for them."""
         for service in services:
             for name in service.needs:
                 self._await_ready(self._children[name])
             end_orphan(service.pid_file)
             self._children[service.name] = self._spawn(service)
-        for service in services:
-            self._await_ready(self._children[service.name])
+
+    def await_ready(self) -> None:
+        """Wait until all are ready. LocalServiceError names the one that failed, and the last line of its log."""
+        for child in list(self._children.values()):
+            self._await_ready(child)
 
     def keep_up(self, *, checks: Sequence[Callable[[], None]] = ()) -> None:
         """From now on, start again what ends or no longer answers, in the background. `checks` are called now and
@@ -204,14 +206,21 @@ class Supervisor:
 
 @contextlib.contextmanager
 def supervise(
-    services: Sequence[Service], *, restart: bool = False, checks: Sequence[Callable[[], None]] = ()
+    services: Sequence[Service],
+    *,
+    restart: bool = False,
+    checks: Sequence[Callable[[], None]] = (),
+    wait: bool = True,
 ) -> Iterator[Supervisor]:
-    """The services, all ready; stopped in reverse order on leaving, whatever the reason. With `restart` they (and
-    what `checks` look after) are kept up meanwhile. SIGTERM counts as Ctrl-C unless the program handles it."""
+    """The services, all ready (or, without `wait`, once `await_ready` says so); stopped in reverse order on leaving,
+    whatever the reason. With `restart` they (and what `checks` look after) are kept up meanwhile. SIGTERM counts as
+    Ctrl-C unless the program handles it."""
     supervisor = Supervisor()
     with _sigterm_interrupts():
         try:
             supervisor.start(services)
+            if wait:
+                supervisor.await_ready()
             if restart:
                 supervisor.keep_up(checks=checks)
             yield supervisor

@@ -28,7 +28,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     url = f"http://127.0.0.1:{port}/api"
     environment = {"PREFECT_API_URL": url, "PREFECT_HOME": str(home / "client"), "DO_NOT_TRACK": "1"}
     environment["WHARF_OPERATOR_WEBHOOK"] = "https://hooks.example.com/services/T/B/secret"
-    with supervise([prefect_service(home, port)]), httpx.Client(base_url=url, timeout=30) as client:
+    often = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2"}  # instead of a minute
+    with (
+        supervise([prefect_service(home, port, environment=often)]),
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
         bootstrap.bootstrap(environment)
         bootstrap.bootstrap(environment)
         yield client
