@@ -56,13 +56,15 @@ def plan(day: date, now: datetime, budget: float | None) -> dict[str, Any]:
     if demand.is_empty() or sums.is_empty():
         return {}
     stock = read.stock_position(engine).join(planning.unit_costs(engine), on="series_id", how="left")
-    stock = stock.with_columns(pl.col("unit_cost").cast(pl.Float64))
+    levels = planning.stock_levels(engine).filter(pl.col("date") < day)
+    seen = levels.group_by("series_id").agg(known_since=pl.col("date").min())
+    stock = stock.with_columns(pl.col("unit_cost").cast(pl.Float64)).join(seen, on="series_id", how="left")
     classes = _classes(demand, stock, day)
     ordered = _orders(
         engine, settings, stock, sums, day, settings.purchase_budget if budget is None else budget
     )
     moves = _moves(settings, ordered)
-    past, risk = _risk(engine, demand, day)
+    past, risk = _risk(levels, demand)
     rated, scores = _rated(ordered, past, risk)
     effects = price_effect.effects(_recent(demand))
     frames = {
@@ -120,7 +122,16 @@ def _classes(demand: pl.DataFrame, stock: pl.DataFrame, day: date) -> pl.DataFra
         margin=pl.col("y") * (pl.col("price") - pl.col("unit_cost")),
     )
     known = stock.select(
-        "channel", "sku", "available", "inbound", "unit_cost", "price", "currency", "product_id", "channel_id"
+        "channel",
+        "sku",
+        "available",
+        "inbound",
+        "unit_cost",
+        "price",
+        "currency",
+        "product_id",
+        "channel_id",
+        "known_since",
     )
     return assortment.classify(sales, known, day).drop_nulls("product_id")
 
@@ -180,10 +191,9 @@ def _moves(settings: WharfSettings, ordered: pl.DataFrame) -> pl.DataFrame:
 
 
 def _risk(
-    engine: Any, demand: pl.DataFrame, day: date
+    levels: pl.DataFrame, demand: pl.DataFrame
 ) -> tuple[stockout.StockHistory | None, stockout.StockoutModel | None]:
     """The stock's past and what was learned from it; no model while it is too short."""
-    levels = planning.stock_levels(engine).filter(pl.col("date") < day)
     if levels.is_empty():
         return None, None
     days = levels.join(demand.select("series_id", "date", units="y"), on=["series_id", "date"], how="left")
@@ -255,7 +265,9 @@ def _show(
     if scores:
         report.table("risk-scores", scores, "Stock-out risk on the newest weeks, by method")
     report.table("price-effects", _readable(effects), "Effect of price and promotion, with 95 % intervals")
-    lost = classes.group_by("currency").agg(pl.col("lost_revenue_91d").cast(pl.Float64).sum()).sort("currency")
+    lost = (
+        classes.group_by("currency").agg(pl.col("lost_revenue_91d").cast(pl.Float64).sum()).sort("currency")
+    )
     told = ", ".join(f"{amount:,.0f} {currency}" for currency, amount in lost.iter_rows())
     text = (
         f"{int(classes['is_dead'].sum())} dead and {int(classes['is_slow'].sum())} slow SKUs; stock-outs of the last"

@@ -22,7 +22,8 @@ def classify(sales: pl.DataFrame, stock: pl.DataFrame, today: date) -> pl.DataFr
     """One row per channel and SKU that sold within a year of `today` or is in stock.
 
     `sales`: `channel, sku, date, units, in_stock` (a row for every day known, zeros too), `revenue`, `margin` (null
-    where the cost is unknown). `stock`: `channel, sku, available, inbound, unit_cost, price, currency`.
+    where the cost is unknown). `stock`: `channel, sku, available, inbound, unit_cost, price, currency`,
+    and `known_since` (the day its stock was first seen: what never sold can be dead, too).
     Columns added: `abc`, `xyz`, `basis` (margin or revenue), `revenue_365d`, `margin_365d`, `value_share`, `units_91d`,
     `velocity` (units a day while in stock), `weekly_cv`, `sell_through` (units of 91 days over them and what is
     left), `days_of_cover`, `stockout_days_91d`, `lost_units_91d`, `lost_revenue_91d`, `last_sold`, `is_slow`,
@@ -43,6 +44,8 @@ def classify(sales: pl.DataFrame, stock: pl.DataFrame, today: date) -> pl.DataFr
         last_sold=pl.col("date").filter(pl.col("units") > 0).max(),
         first_date=pl.col("date").min(),
     )
+    if "known_since" not in stock.columns:
+        stock = stock.with_columns(known_since=pl.lit(None, pl.Date))
     joined = summed.join(_weekly_cv(year), on=KEYS, how="left").join(
         stock, on=KEYS, how="full", coalesce=True
     )
@@ -101,8 +104,8 @@ def _measures(today: date) -> list[pl.Expr]:
     cover = pl.when(velocity > 0).then(available / velocity)
     quiet = pl.col("last_sold").is_null() | (pl.col("last_sold") < today - timedelta(days=DEAD_DAYS))
     # a product that has only just come cannot be dead yet
-    known = pl.col("first_date").is_null() | (pl.col("first_date") < today - timedelta(days=DEAD_DAYS))
-    dead = (available > 0) & quiet & known
+    known = pl.min_horizontal("first_date", "known_since") < today - timedelta(days=DEAD_DAYS)
+    dead = (available > 0) & quiet & known.fill_null(value=False)
     return [
         cover.alias("days_of_cover"),
         pl.when(pl.col("units_91d") + available > 0)
