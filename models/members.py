@@ -13,12 +13,15 @@ from models.base import Floats, ForecastSettings, Ints, Origin
 from models.baseline import SeasonalNaive, Tsb, WeekdayMean
 from models.ets_model import Ets
 from models.panel import Panel
-from models.workers import Failure, Job, run_jobs
+from models.plain import plain_demand
+from models.workers import Failure, Job, run_here, run_jobs
 
 OWN_PROPHET = {"quick": 40, "full": 300}
 ARIMA_SAMPLE = {"quick": 16, "full": 60}
 ARIMA_AT_ONCE = 4_000
 PROPHET_CHUNK = 20
+PLAIN = "plain"  # folder of the panel without promotions and holidays
+FEW = 25  # series that stored models answer sooner here than a worker process starts
 Progress = Callable[[str, int, int], None]
 
 
@@ -47,12 +50,17 @@ def collect(
     """
     found = Collected()
     origins = list(origins)
-    for member in (SeasonalNaive(), WeekdayMean(), Tsb(), Ets()):
+    plain, lift = plain_demand(panel, max(origin.offset for origin in origins))
+    if SeasonalNaive.name in settings.members:
+        found.means[SeasonalNaive.name] = SeasonalNaive().forecast(panel, origins, horizon)
+    for member in (WeekdayMean(), Tsb(), Ets()):
         if member.name in settings.members:
-            found.means[member.name] = member.forecast(panel, origins, horizon)
+            found.means[member.name] = _lifted(member.forecast(plain, origins, horizon), panel, lift)
     with tempfile.TemporaryDirectory(prefix="wharf-panel-") as name:
         folder = Path(name)
         panel.save(folder)
+        if "arima" in settings.members:
+            plain.save(folder / PLAIN)
         planned = _plan(panel, folder, origins, horizon, settings, stored or {})
         finished = [0]
 
@@ -63,11 +71,25 @@ def collect(
 
         if progress is not None and planned:
             progress("baselines", 0, len(planned))
-        results = run_jobs(planned, settings.workers, done)
+        here = bool(stored) and panel.size <= FEW
+        results = run_here(planned, done) if here else run_jobs(planned, settings.workers, done)
         _gather(panel, origins, horizon, planned, results, found)
         if "arima" in settings.members:
-            _arima(panel, folder, origins, horizon, settings, stored or {}, results, found)
+            workers = 0 if here else settings.workers
+            _arima(panel, folder / PLAIN, origins, horizon, workers, stored or {}, results, found)
+            found.means["arima"] = _lifted(found.means["arima"], panel, lift)
     return found
+
+
+def _lifted(means: dict[int, Floats], panel: Panel, lift: Floats | None) -> dict[int, Floats]:
+    """Means of common days with the promotions ahead put back."""
+    if lift is None:
+        return means
+    out = {}
+    for offset, values in means.items():
+        ahead = lift[:, panel.days - offset :][:, : values.shape[1]]
+        out[offset] = values * ahead if ahead.shape == values.shape else values
+    return out
 
 
 def _plan(
@@ -92,7 +114,7 @@ def _plan(
         earliest = max(origin.trained_at for origin in origins)
         rows = _spread_sample(panel, ARIMA_SAMPLE[settings.effort], settings.seed)
         for number, part in enumerate(jobs.chunks(rows, 30)):
-            arguments = {"folder": folder, "rows": part, "trained_at": earliest}
+            arguments = {"folder": folder / PLAIN, "rows": part, "trained_at": earliest}
             planned.append(Job(f"arima orders {number + 1}", "models.jobs:arima_fit", arguments))
     if "prophet" in settings.members:
         country = {"country": settings.country}
@@ -139,7 +161,7 @@ def _arima(
     folder: Path,
     origins: list[Origin],
     horizon: int,
-    settings: ForecastSettings,
+    workers: int,
     stored: dict[str, Any],
     results: dict[str, Any],
     found: Collected,
@@ -164,7 +186,7 @@ def _arima(
     ]
     means = {o.offset: np.full((panel.size, horizon), np.nan) for o in origins}
     for (job, part), (_, result) in zip(
-        zip(planned, parts, strict=True), _in_order(planned, settings.workers), strict=True
+        zip(planned, parts, strict=True), _in_order(planned, workers), strict=True
     ):
         if isinstance(result, Failure):
             found.notes.append(f"{job.name} failed and is left out: {result.reason}")
@@ -175,7 +197,7 @@ def _arima(
 
 
 def _in_order(planned: list[Job], workers: int) -> list[tuple[str, Any]]:
-    results = run_jobs(planned, workers)
+    results = run_jobs(planned, workers) if workers else run_here(planned)
     return [(job.name, results[job.name]) for job in planned]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from models.forecast import Learned
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 STALE_AFTER = 28  # days of newer data after which weights are trained again (measured: 28 to 56 lose nothing)
 KEPT = 4
 

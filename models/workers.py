@@ -92,6 +92,28 @@ def run_jobs(
     return results
 
 
+def run_here(jobs: Sequence[Job], done: Callable[[Job], None] | None = None) -> dict[str, Any | Failure]:
+    """The same in this process, one after the other: for work smaller than the start of a worker."""
+    results: dict[str, Any | Failure] = {}
+    for job in jobs:
+        try:
+            results[job.name] = _call(job.function, job.arguments)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises becomes a named failure
+            results[job.name] = Failure(job.name, _said(error))
+        if done is not None:
+            done(job)
+    return results
+
+
+def _call(function: str, arguments: dict[str, Any]) -> Any:
+    module, name = function.split(":")
+    return getattr(importlib.import_module(module), name)(**arguments)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
+
+
 class _Crew:
     """The processes at work, so that all of them can be ended from outside."""
 
@@ -223,10 +245,9 @@ def serve() -> None:
         except EOFError:
             return
         try:
-            module, name = function.split(":")
-            value = ("result", getattr(importlib.import_module(module), name)(**arguments))
+            value = ("result", _call(function, arguments))
         except Exception as error:  # noqa: BLE001 - whatever a library raises becomes a named failure
-            value = ("error", f"{type(error).__name__}: {error}"[:300])
+            value = ("error", _said(error))
         _write(answers, value)
 
 
