@@ -155,4 +155,6 @@ def test_delivery_says_what_waits_and_hands_over_within_five_minutes(last_hour, 
         alert_settings.remove_recipient(engine, "default")
     idle = delivery(NOW + timedelta(minutes=8), return_state=True)
     assert (idle.name, idle.message) == ("NothingToDo", "nothing waits")
-    assert digest(NOW, return_state=True).name == "NothingToDo"
+    told = digest(NOW, return_state=True)
+    assert told.message == "0 digests"
+    assert told.result()["unsent"][0]["reason"] == "nothing new since the last digest"
