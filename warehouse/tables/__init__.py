@@ -1,6 +1,19 @@
 """Every table: importing this module fills `metadata` (PostgreSQL) and `rollup.metadata` (ClickHouse)."""
 
-from warehouse.tables import alerts, core, forecast, ledger, money, ops, planning, privacy, stock
+from warehouse.tables import (
+    alerts,
+    core,
+    feedback,
+    forecast,
+    insight,
+    ledger,
+    money,
+    ops,
+    planning,
+    privacy,
+    shop,
+    stock,
+)
 from warehouse.tables.base import Base
 
 metadata = Base.metadata
@@ -9,12 +22,15 @@ __all__ = [
     "Base",
     "alerts",
     "core",
+    "feedback",
     "forecast",
+    "insight",
     "ledger",
     "metadata",
     "money",
     "ops",
     "planning",
     "privacy",
+    "shop",
     "stock",
 ]

@@ -1,0 +1,166 @@
+"""ClickHouse, database `analytics`: who buys, what goes together, where carts are left, what buyers say.
+
+Methods and sources: docs/customers.md.
+"""
+
+from clickhouse_connect.cc_sqlalchemy.datatypes.sqltypes import Date, Float64, Int64, String, UInt64
+from clickhouse_connect.cc_sqlalchemy.ddl.tableengine import MergeTree
+from sqlalchemy import Table, text
+
+from warehouse.tables.rollup import _code, _column, _instant, _keys, _money, _optional, metadata
+
+_CURRENCY = "ISO 4217 currency of every amount in the row."
+_AS_OF = "When this was computed."
+
+customer_value = Table(
+    "customer_value",
+    metadata,
+    _column("customer_key", String, "Keyed pseudonym of a customer; no name, no address."),
+    _column("currency", _code(), _CURRENCY),
+    _column("as_of", _instant(), _AS_OF),
+    _column("first_date", Date, "Business day of the first order in this currency."),
+    _column("last_date", Date, "Business day of the last one."),
+    _column("orders", Int64, "Orders that are not wholly cancelled."),
+    _column("revenue", _money(), "Sum of their total_revenue: refunds taken out."),
+    _column("recency_days", Int64, "Days since last_date."),
+    _column("r_score", Int64, "1 to 5, the fifth of all customers by recency; 5: bought last."),
+    _column("f_score", Int64, "1 to 5 by orders; 5: most."),
+    _column("m_score", Int64, "1 to 5 by revenue; 5: most."),
+    _optional("segment", _code(), "VIP, loyal, active, at risk or lost; null under 20 customers."),
+    _optional(
+        "alive", Float64, "Chance of being a customer still, 0 to 1 (BG/NBD); null under 50 repeat customers."
+    ),
+    _optional("buys_30d", Float64, "Chance of an order within 30 days, 0 to 1; null as alive."),
+    _optional("expected_orders", Float64, "Days with an order expected in the next 365; null as alive."),
+    _optional(
+        "expected_value", _money(), "Revenue expected of the next 365 days (Gamma-Gamma); null as alive."
+    ),
+    MergeTree(order_by=("customer_key", "currency")),
+    comment="What each customer bought and will still buy. Grain: customer_key, currency. Replaced whole. "
+    "Marketplaces that hide their buyers (Amazon) give few or no keys.",
+)
+
+cohort_retention = Table(
+    "cohort_retention",
+    metadata,
+    _column("cohort_month", Date, "First day of the month of the first order in this currency."),
+    _column("months_since", Int64, "0: the month of the first order; the newest month is not over yet."),
+    _column("currency", _code(), _CURRENCY),
+    _column("as_of", _instant(), _AS_OF),
+    _column("customers", Int64, "Customers of the cohort; the same in all its rows."),
+    _column("active", Int64, "Of them, those with an order in this month."),
+    _column("orders", Int64, "Their orders in it."),
+    _column("revenue", _money(), "Total_revenue of those orders."),
+    MergeTree(order_by=("currency", "cohort_month", "months_since")),
+    comment="How many come back. Grain: cohort_month, months_since, currency. Months without any are there.",
+)
+
+bought_together = Table(
+    "bought_together",
+    metadata,
+    _column("product_id", UInt64, "products.product_id of what is in the basket."),
+    _column("other_product_id", UInt64, "products.product_id of what goes with it."),
+    _column("as_of", _instant(), _AS_OF),
+    _column("rank", Int64, "1: the other product that goes best with it, by confidence."),
+    _column("orders_both", Int64, "Orders with both, 365 days, all channels."),
+    _column("orders_product", Int64, "Orders with product_id."),
+    _column("orders_other", Int64, "Orders with other_product_id."),
+    _column("support", Float64, "orders_both / all orders."),
+    _column("confidence", Float64, "orders_both / orders_product: share that takes the other along."),
+    _column("lift", Float64, "confidence / share of all orders with the other; 1: no more than chance."),
+    MergeTree(order_by=("product_id", "rank")),
+    comment="Products bought in one order more than chance would. Grain: product_id, other_product_id.",
+)
+
+daily_cart_events = Table(
+    "daily_cart_events",
+    metadata,
+    _column("date", Date, "Day of the event, in WHARF_TIMEZONE.", clickhousedb_codec="Delta, ZSTD(1)"),
+    _column("hour", Int64, "0 to 23, in WHARF_TIMEZONE."),
+    _column("product_id", UInt64, "products.product_id; 0: no product has the SKU."),
+    _column("sku", String, "SKU as the shop sent it."),
+    _column("as_of", _instant(), _AS_OF),
+    _column("views", Int64, "Sessions that looked at it; do not add sessions over hours or products."),
+    _column("adds", Int64, "Sessions that put it into the cart."),
+    _column("removes", Int64, "Sessions that took it out again."),
+    _column("checkouts", Int64, "Sessions that began to check it out."),
+    _column("purchases", Int64, "Sessions that bought it."),
+    _column("units_added", Int64, "Units put into carts."),
+    _column("units_purchased", Int64, "Units bought."),
+    _column(
+        "abandoned", Int64, "Of adds: sessions that did not buy it within 24 hours after; known a day later."
+    ),
+    MergeTree(order_by=("sku", "date", "hour"), partition_by=text("toYYYYMM(date)")),
+    comment="The own shop's funnel by product and hour. Grain: date, hour, sku.",
+)
+
+cart_abandonment = Table(
+    "cart_abandonment",
+    metadata,
+    _column("date", Date, "Business day the checkout was begun.", clickhousedb_codec="Delta, ZSTD(1)"),
+    _column("hour", Int64, "0 to 23, in the channel's time zone."),
+    *_keys(),
+    _column("currency", _code(), _CURRENCY),
+    _column("price_band", _code(), "Price of a unit: 0-10, 10-25, 25-50, 50-100, 100-250, 250+."),
+    _column("segment", _code(), "customer_value.segment of whose cart it is; empty: not known."),
+    _column("as_of", _instant(), _AS_OF),
+    _column("carts", Int64, "Checkouts left with the product in them; a cart counts once per product."),
+    _column("recovered", Int64, "Of them, those bought after all."),
+    _column("units_left", Int64, "Units in carts not bought."),
+    _column("amount_left", _money(), "What those units would have cost."),
+    _column(
+        "recoverable_amount",
+        _money(),
+        "Part of amount_left a reminder can still reach: left within 30 days by a known customer without an "
+        "order since.",
+    ),
+    MergeTree(order_by=("channel_id", "product_id", "date", "hour")),
+    comment="Checkouts that were left, by product, hour, price and segment. Grain: date, hour, channel_id, "
+    "product_id, currency, price_band, segment. Only channels that tell of checkouts (Shopify).",
+)
+
+product_feedback = Table(
+    "product_feedback",
+    metadata,
+    _column("product_id", UInt64, "products.product_id; 0: no product has the SKU, or it names none."),
+    _column("sku", String, "SKU the feedback names; empty: none."),
+    _column("month", Date, "First day of the month it was written in."),
+    _column("topic", _code(), "What it speaks of; all: every feedback; one may have several topics."),
+    _column("as_of", _instant(), _AS_OF),
+    _column("feedback", Int64, "Ratings and texts; with a topic: texts that speak of it."),
+    _column("rated", Int64, "Of them, with a rating."),
+    _optional("mean_rating", Float64, "1 to 5; null without any."),
+    _column("negative", Int64, "1 or 2 stars, or read as negative."),
+    _column("neutral", Int64, "3 stars, or read as neutral."),
+    _column("positive", Int64, "4 or 5 stars, or read as positive."),
+    MergeTree(order_by=("sku", "month", "topic")),
+    comment="What buyers say, by product, month and topic. Grain: sku, month, topic. Read topic = 'all' for totals.",
+)
+
+improvement_suggestions = Table(
+    "improvement_suggestions",
+    metadata,
+    _column("product_id", UInt64, "products.product_id; 0: no product has the SKU, or it names none."),
+    _column("sku", String, "SKU the feedback names; empty: about the seller."),
+    _column("topic", _code(), "What is complained of."),
+    _column("as_of", _instant(), _AS_OF),
+    _column("complaints", Int64, "Negative texts about it."),
+    _column("share", Float64, "complaints / texts about the SKU, 0 to 1."),
+    _column("advice", String, "What to do."),
+    _column(
+        "quotes",
+        String,
+        "Newest complaints, word for word, shortened, one a line; addresses and numbers removed.",
+    ),
+    MergeTree(order_by=("sku", "topic")),
+    comment="What to improve, with the words it was read from. Grain: sku, topic.",
+)
+
+NAMES = (
+    "customer_value",
+    "cohort_retention",
+    "bought_together",
+    "cart_abandonment",
+    "product_feedback",
+    "improvement_suggestions",
+)
