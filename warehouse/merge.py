@@ -130,6 +130,8 @@ def _merge_frames(
         step.carts()
     if staging.has("fees"):
         step.fees()
+    if staging.has("feedback"):
+        step.feedback()
     if whole is not None and resource == "products" and staging.has("products"):
         step.retire_listings(sorted(whole))
     if staging.has("inventory") or (whole is not None and resource == "inventory"):

@@ -19,6 +19,7 @@ _REFERENCES: Mapping[str, str] = {
     "returns": "channel, sku, NULL::text AS external_id, NULL::text AS title",
     "cart_items": "channel, sku, external_id, title",
     "fees": "channel, sku, NULL::text AS external_id, NULL::text AS title",
+    "feedback": "channel, sku, NULL::text AS external_id, NULL::text AS title",
 }
 # Temporary tables of a merge that say which days no longer are as published, and how.
 _MOVED_DAYS: Mapping[str, tuple[str, ...]] = {
@@ -198,6 +199,12 @@ class Steps:
         self._run("fees_collect")
         rows = self._run("fees_upsert").all()
         self._written("fees", "fees", (bool(row.inserted) for row in rows))
+
+    def feedback(self) -> None:
+        """What buyers say; a statement that was changed is kept as it is now."""
+        self._run("feedback_collect")
+        rows = self._run("feedback_upsert").all()
+        self._written("feedback", "feedback", (bool(row.inserted) for row in rows))
 
     def _is_tangled(self) -> bool:
         """Whether any order was staged more than once, or any line apart from its order."""

@@ -18,6 +18,7 @@ from warehouse.tombstones import CUSTOMER, ORDER, Tombstone
 # Free text a person could stand in, should somebody have typed him there. Big tables have none.
 _PROSE = {
     "core.alerts": ("title", "message", "action_url", "facts"),
+    "core.feedback": ("text",),
     "ops.outbox": ("payload", "last_error"),
     "ops.runs": ("message", "counts"),
     "ops.backfill_slices": ("message",),

@@ -78,6 +78,11 @@ _RULES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "carts": (_UNKNOWN_CHANNEL, *_missing("external_id", "created_at")),
     "cart_items": (_UNKNOWN_CHANNEL, *_missing("cart_external_id", "line_id")),
     "fees": (_UNKNOWN_CHANNEL, *_missing("fee_id", "fee_type", "amount", "posted_at")),
+    "feedback": (
+        _UNKNOWN_CHANNEL,
+        *_missing("feedback_id", "posted_at"),
+        ("rating", "s.rating NOT BETWEEN 1 AND 5", "not 1 to 5 stars"),
+    ),
 }
 
 

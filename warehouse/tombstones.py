@@ -62,9 +62,11 @@ def known(connection: Connection) -> list[Tombstone]:
 def forget_staged(connection: Connection, staging: Staging) -> int:
     """Take whoever was erased out of staged rows, before they are merged; returns how many rows that were."""
     frames = [frame for frame in staging.rows if "customer_key" in staged.COLUMNS[frame]]
-    if not frames or not connection.scalar(text("SELECT EXISTS (SELECT FROM ops.tombstones)")):
+    said = staging.has("feedback")
+    if not (frames or said) or not connection.scalar(text("SELECT EXISTS (SELECT FROM ops.tombstones)")):
         return 0
-    return sum(
+    gone = _unsay(connection, staged.table(staging.load_id, "feedback"), "c.name = f.channel") if said else 0
+    return gone + sum(
         _forget(
             connection,
             staged.table(staging.load_id, frame),
@@ -80,7 +82,7 @@ def forget_stored(connection: Connection) -> dict[str, int]:
     """Take everybody erased out of every table that names customers; returns the rows changed, by table.
 
     What is a merchant's own record (orders, carts) stays without its customer; what is only about the customer
-    goes. Refused records of his orders go, too.
+    goes. Refused records of his orders go, too, and what he said of them.
     """
     changed = {}
     for table in metadata.sorted_tables:
@@ -95,6 +97,7 @@ def forget_stored(connection: Connection) -> dict[str, int]:
             also=("ship_region",) if "ship_region" in table.columns else (),
             keep=bool(table.columns["customer_key"].nullable),
         )
+    changed["core.feedback"] = _unsay(connection, "core.feedback", "c.id = f.channel_id")
     of_order = _hash("split_part(q.natural_key, chr(47), 1)")
     changed["ops.quarantine"] = connection.execute(
         text(
@@ -103,6 +106,17 @@ def forget_stored(connection: Connection) -> dict[str, int]:
         )
     ).rowcount
     return {name: rows for name, rows in changed.items() if rows}
+
+
+def _unsay(connection: Connection, table: str, channel: str) -> int:
+    """Delete what was said of erased orders. `channel` joins a statement to its channel."""
+    return connection.execute(
+        text(
+            f"DELETE FROM {table} f USING ops.tombstones t, core.channels c"  # noqa: S608 names are ours
+            f" WHERE {channel} AND t.kind = 'order' AND t.account IN ('', c.account)"
+            f" AND t.digest = {_hash('f.order_external_id')}"
+        )
+    ).rowcount
 
 
 def _forget(
