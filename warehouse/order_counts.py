@@ -93,3 +93,26 @@ def listed_products(engine: Engine) -> pl.DataFrame:
             "is_listed": pl.Boolean,
         },
     )
+
+
+def parts(engine: Engine, since: date, until: date, channel: str) -> pl.DataFrame:
+    """Orders of a channel placed on business days `since <= day < until`, by category, region and SKU.
+
+    `orders` are fractions of orders that add up to whole ones; `revenue` is net.
+    """
+    return frames.query(
+        engine,
+        sql.read("order_parts"),
+        {
+            "channel": pl.String,
+            "category": pl.String,
+            "region": pl.String,
+            "sku": pl.String,
+            "orders": pl.Float64,
+            "revenue": pl.Float64,
+            "units": pl.Float64,
+        },
+        since=since,
+        until=until,
+        channel=channel,
+    )
