@@ -64,3 +64,13 @@ def sync_products(accounts: Sequence[str] = ()) -> State[Any]:
         accounts: Names of the accounts to read. Empty: all that are configured.
     """
     return finish(sync(["products"], accounts, return_state=True))
+
+
+@flow(name="sync-fees", flow_run_name="sync-fees")
+def sync_fees(accounts: Sequence[str] = ()) -> State[Any]:
+    """What the channels charged, and what buyers say of it: both come days late and change little.
+
+    Args:
+        accounts: Names of the accounts to read. Empty: all that are configured.
+    """
+    return finish(sync(["fees", "feedback"], accounts, return_state=True), roll_up(return_state=True))
