@@ -106,3 +106,8 @@ def test_freshness_tells_the_last_good_sync_and_the_last_run(loader):
     assert (row["last_outcome"], row["last_message"]) == ("failed", "no answer")
     assert row["last_started_at"] - row["last_sync_at"] < timedelta(minutes=1)
     assert read.runs(loader.engine, limit=2)["outcome"].to_list() == ["failed", "done"]
+
+    # A file says nothing of how fresh the account is.
+    imported = runs.start(loader.engine, "import", account="shopify", resource="orders")
+    runs.finish(loader.engine, imported, "done")
+    assert read.freshness(loader.engine).to_dicts() == [row]
