@@ -51,7 +51,7 @@ class ForecastSettings:
     """How much work a forecast may be. `quick` trades a little accuracy for a minute; `full` is the nightly one.
 
     `origin`: forecast every series from the day after this one (default: after its own last known `y`).
-    `calibration_folds`: past origins from which weights and intervals are learned (default: 2 quick, 4 full).
+    `calibration_folds`: past origins from which weights and intervals are learned (default: 3 quick, 4 full).
     `country`: ISO code whose public holidays Prophet knows; None for none.
     `categories`, `channels`: labels there are beside those in the frame, where it holds only some of the series.
     `retrain`: True trains although stored models fit, False never trains, None trains when they do not fit.
@@ -83,7 +83,7 @@ class ForecastSettings:
     @property
     def folds(self) -> int:
         """Past origins to calibrate on."""
-        return self.calibration_folds or (2 if self.effort == "quick" else 4)
+        return self.calibration_folds or (3 if self.effort == "quick" else 4)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def run(
             "no stored models fit these series and this horizon; run once with retraining"
         )
     past_offsets = _past_offsets(panel, horizon, 0 if found else settings.folds)
-    origins = [*_taught(past_offsets, 0, horizon), Origin(0, 0)]
+    origins = [*_taught(past_offsets, 0, horizon, settings), Origin(0, 0)]
     collected = collect(
         panel, origins, horizon, settings, stored=found.models if found else None, progress=progress
     )
@@ -153,7 +153,7 @@ def backtest(
             f"{folds} folds of {horizon} days need more than {scored[0]} days of history; there are {panel.days}"
         )
     before = _past_offsets(panel, horizon, settings.folds, first=scored[0])
-    origins = [*_taught(before, scored[0], horizon), *(Origin(offset, offset) for offset in scored)]
+    origins = [*_taught(before, scored[0], horizon, settings), *(Origin(offset, offset) for offset in scored)]
     collected = collect(panel, origins, horizon, settings, progress=progress)
     said = {origin.offset: _settle(panel, collected, origin.offset, horizon) for origin in origins}
     frames, table = [], pl.DataFrame()
@@ -196,8 +196,13 @@ def _past_offsets(panel: Panel, horizon: int, folds: int, first: int = 0) -> lis
     return [o for o in sorted(offsets, reverse=True) if (panel.days - o - panel.start >= LEAST_HISTORY).any()]
 
 
-def _taught(offsets: Sequence[int], first: int, horizon: int) -> list[Origin]:
-    """Past origins with models trained once a horizon, as they would have been, at the latest day before them."""
+def _taught(offsets: Sequence[int], first: int, horizon: int, settings: ForecastSettings) -> list[Origin]:
+    """Past origins with the models they would have had: trained once a horizon, or once for all where quick.
+
+    Models of four to eight weeks ago forecast as well as fresh ones (measured), so quick learns the same of them.
+    """
+    if settings.effort == "quick":
+        return [Origin(offset, max(offsets)) for offset in offsets]
     return [Origin(o, min(first + horizon * -(-(o - first) // horizon), max(offsets))) for o in offsets]
 
 

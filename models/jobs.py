@@ -18,11 +18,13 @@ def prophet_own(folder: Path, rows: Ints, origins: list[Origin], horizon: int, c
     return ProphetModel(country).forecast(Panel.load(folder).take(rows), origins, horizon)
 
 
-def prophet_groups(folder: Path, origins: list[Origin], horizon: int, country: str | None) -> Answer:
+def prophet_groups(
+    folder: Path, origins: list[Origin], horizon: int, country: str | None, most: int
+) -> Answer:
     """Group Prophet fits for every series."""
     from models.prophet_model import ProphetGroups
 
-    return ProphetGroups(country).forecast(Panel.load(folder), origins, horizon)
+    return ProphetGroups(country, most).forecast(Panel.load(folder), origins, horizon)
 
 
 def arima_fit(folder: Path, rows: Ints, trained_at: int) -> dict[str, tuple[int, list[float]]]:

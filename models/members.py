@@ -18,7 +18,8 @@ from models.workers import Failure, Job, run_here, run_jobs
 
 OWN_PROPHET = {"quick": 40, "full": 300}
 ARIMA_SAMPLE = {"quick": 16, "full": 60}
-ARIMA_AT_ONCE = 4_000
+ARIMA_AT_ONCE = 500
+PROPHET_GROUPS = {"quick": 12, "full": 40}
 PROPHET_CHUNK = 20
 PLAIN = "plain"  # folder of the panel without promotions and holidays
 FEW = 25  # series that stored models answer sooner here than a worker process starts
@@ -118,7 +119,8 @@ def _plan(
             planned.append(Job(f"arima orders {number + 1}", "models.jobs:arima_fit", arguments))
     if "prophet" in settings.members:
         country = {"country": settings.country}
-        planned.append(Job("prophet groups", "models.jobs:prophet_groups", {**common, **country}))
+        grouped = {**common, **country, "most": PROPHET_GROUPS[settings.effort]}
+        planned.append(Job("prophet groups", "models.jobs:prophet_groups", grouped))
         spaced = [origin for origin in origins if origin.offset % horizon == 0]
         recent = sorted(spaced, key=lambda origin: origin.offset)[: 2 if settings.effort == "quick" else 3]
         own = _busiest(panel, OWN_PROPHET[settings.effort])

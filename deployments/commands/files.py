@@ -15,7 +15,7 @@ from deployments.commands.output import emit, shown
 Input = Annotated[Path, typer.Option("--input", help="CSV or parquet", exists=True, dir_okay=False)]
 Output = Annotated[Path, typer.Option("--output", help="CSV or parquet", dir_okay=False)]
 Platform = Annotated[str, typer.Option("--platform", help="amazon, shopify or walmart")]
-Resource = Annotated[str, typer.Option("--resource", help="orders, products, inventory, returns or carts")]
+Resource = Annotated[str, typer.Option("--resource", help="orders, products, inventory, returns, carts or feedback")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Horizon = Annotated[int, typer.Option("--horizon", min=1, max=366, help="days ahead")]
 
@@ -56,7 +56,7 @@ def run(
     input: Input,
     output: Output,
     horizon: Horizon = 28,
-    effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.full,
+    effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.quick,
     members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
     as_json: AsJson = False,
@@ -78,7 +78,7 @@ def backtest(
     output: Output,
     horizon: Horizon = 28,
     folds: Annotated[int, typer.Option(min=1, max=26, help="rolling origins, `horizon` days apart")] = 2,
-    effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.full,
+    effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.quick,
     members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
     as_json: AsJson = False,
