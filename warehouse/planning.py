@@ -6,9 +6,9 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine
 
-from warehouse import frames, schema, sql
+from warehouse import frames, sql
 from warehouse.frames import MONEY
-from warehouse.rollup_tables import columns_of, replace_partition
+from warehouse.rollup_tables import replace_whole
 from warehouse.tables import planning as tables
 
 
@@ -53,16 +53,4 @@ def publish(client: Client, table: str, frame: pl.DataFrame, as_of: datetime) ->
     """Replace one of `tables.NAMES` by `frame` at once; further columns are left out. Returns its rows."""
     if table not in tables.NAMES:
         raise ValueError(f"{table} is no table of planning; known are {list(tables.NAMES)}")
-    schema.require_clickhouse(client)
-    stamped = frame.with_columns(as_of=pl.lit(as_of))
-    typed = stamped.select(_typed(name, kind) for name, kind in columns_of(table).items())
-    return replace_partition(client, table, "tuple()", typed)
-
-
-def _typed(name: str, kind: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(kind, pl.Decimal):
-        return column.cast(pl.Float64).fill_nan(None).round(4).cast(kind)
-    if kind == pl.Int64:
-        return column.cast(pl.Float64).round(0).cast(kind)
-    return column.cast(kind)
+    return replace_whole(client, table, frame, as_of)

@@ -1,12 +1,13 @@
 """ClickHouse tables as units that are replaced whole."""
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 from clickhouse_connect.driver.client import Client
 
+from warehouse import schema
 from warehouse.tables import rollup as tables
 
 Fence = Callable[[], None]
@@ -36,6 +37,28 @@ def replace_partition(
         return frame.height
 
     return _replace(client, table, partition, fill, fence)
+
+
+def replace_whole(client: Client, table: str, frame: pl.DataFrame, as_of: datetime) -> int:
+    """Replace all of a table with an `as_of` column by `frame`, atomically; further columns are left out. Returns its
+    rows. Raises SchemaError when ClickHouse is at another revision."""
+    schema.require_clickhouse(client)
+    return replace_partition(client, table, "tuple()", typed(table, frame, as_of))
+
+
+def typed(table: str, frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The columns of `table` out of `frame` and `as_of`, in its types; figures are rounded to them."""
+    stamped = frame.with_columns(as_of=pl.lit(as_of))
+    return stamped.select(_typed(name, kind) for name, kind in columns_of(table).items())
+
+
+def _typed(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(kind, pl.Decimal):
+        return column.cast(pl.Float64).fill_nan(None).round(4).cast(kind)
+    if kind == pl.Int64:
+        return column.cast(pl.Float64).round(0).cast(kind)
+    return column.cast(kind)
 
 
 def derive_partition(

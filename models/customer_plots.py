@@ -1,0 +1,65 @@
+"""Pictures of customers: who comes back, by cohort; who they are, by segment."""
+
+import io
+
+import numpy as np
+import polars as pl
+
+from models.segments import PROTOTYPES
+
+MOST_COHORTS = 18
+
+
+def cohorts_plot(retention: pl.DataFrame, customers: pl.DataFrame, title: str) -> bytes:
+    """PNG: share of each month's new customers with an order in later months (left), segments by customers and
+    revenue (right). `retention` and `customers` are of one currency; the newest, unfinished month is left out."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.6), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    months = retention["cohort_month"].unique().sort().to_list()[-MOST_COHORTS:]
+    last = max(retention["months_since"].to_list(), default=0)
+    width = max(min(last, MOST_COHORTS), 1)
+    share = np.full((len(months), width), np.nan)
+    sizes = dict.fromkeys(months, 0)
+    newest = pl.col("months_since").max().over("cohort_month")
+    shown = retention.filter(pl.col("cohort_month").is_in(months)).with_columns(
+        is_over=pl.col("months_since") < newest
+    )
+    for row in shown.iter_rows(named=True):
+        cohort, since = months.index(row["cohort_month"]), row["months_since"]
+        sizes[row["cohort_month"]] = row["customers"]
+        if row["is_over"] and 1 <= since <= width:
+            share[cohort, since - 1] = row["active"] / row["customers"]
+    image = left.imshow(share * 100, cmap="YlGnBu", aspect="auto", vmin=0)
+    if width <= 12:
+        for at, value in np.ndenumerate(share):
+            if np.isfinite(value):
+                left.text(at[1], at[0], f"{value:.0%}", ha="center", va="center", fontsize=7)
+    figure.colorbar(image, ax=left, label="% with an order")
+    left.set_xticks(range(width), [str(one + 1) for one in range(width)])
+    left.set_yticks(range(len(months)), [f"{m:%Y-%m}  {sizes[m]:,}" for m in months], fontsize=8)
+    left.set_xlabel("months after the first order")
+    left.set_title(title)
+    groups = customers.group_by("segment").agg(n=pl.len(), revenue=pl.col("amount").cast(pl.Float64).sum())
+    by_name = {row["segment"]: row for row in groups.iter_rows(named=True)}
+    names = [name for name in reversed(list(PROTOTYPES)) if name in by_name]
+    places = np.arange(len(names))
+    for offset, measure, colour in ((0.2, "n", "#8fb3cc"), (-0.2, "revenue", "#2f6690")):
+        total = sum(by_name[name][measure] for name in names) or 1
+        shares = [by_name[name][measure] / total for name in names]
+        label = "of customers" if measure == "n" else "of revenue"
+        bars = right.barh(places + offset, shares, height=0.38, color=colour, label=label)
+        right.bar_label(bars, [f"{value:.0%}" for value in shares], fontsize=8, padding=2)
+    right.set_yticks(places, names)
+    right.set_xticks([])
+    right.set_title("Segments" if names else "Segments: too few customers")
+    if names:
+        right.legend(frameon=False, fontsize=8)
+    for side in ("top", "right", "bottom"):
+        right.spines[side].set_visible(False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()
