@@ -1,5 +1,6 @@
 """How flows of this process talk to a Prefect server: settings before its first import, and an orderly end."""
 
+import logging
 from pathlib import Path
 
 # Results are kept as JSON: whoever can write to a store of pickles can run code wherever they are read.
@@ -21,7 +22,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def finish_sending(timeout_seconds: float = 10.0) -> None:
-    """Send what is left of logs and events, and start nothing new; call it while the server still answers.
+    """Send what is left of logs and events; call it while the server still answers.
 
     Left to the interpreter's exit, they would be sent to a server that has gone, and say so on the terminal.
     """
@@ -30,3 +31,5 @@ def finish_sending(timeout_seconds: float = 10.0) -> None:
 
     for worker in (APILogWorker, EventsWorker):
         worker.drain_all(timeout=timeout_seconds)
+    # What an interrupted thread still says has nowhere to go; that is no error to show.
+    logging.raiseExceptions = False
