@@ -31,6 +31,12 @@ _ADDRESS_KEPT = frozenset(
 )
 
 _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_NUMBER = re.compile(r"(?<!\w)\+?\(?\d(?:[ ()./-]{0,2}\d){6,}(?!\w)")  # telephones; order ids look alike
+
+
+def without_contacts(words: str) -> str:
+    """What somebody wrote, without the e-mail addresses and long numbers in it."""
+    return _NUMBER.sub("(number)", _EMAIL.sub("(address)", words))
 
 
 def pseudonym(reference: str, key: bytes) -> str:

@@ -36,12 +36,14 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "inventory": ("inventory",),
     "returns": ("returns", "refunds"),
     "carts": ("carts", "cart_items"),
+    "feedback": ("feedback",),
 }
 # Canonical column → its name in the warehouse, where the two differ.
 _NAMES: Mapping[str, Mapping[str, str]] = {
     "order_items": {"order_external_id": "order_id"},
     "refunds": {"order_external_id": "order_id"},
     "returns": {"order_external_id": "order_id"},
+    "feedback": {"order_external_id": "order_id"},
     "products": {"title": "listing_title", "price": "listing_price"},
     "cart_items": {"cart_external_id": "cart_id"},
 }

@@ -17,7 +17,7 @@ from flows import connections, report
 from flows.ingest import Ingested, ingest
 
 # Products first, so that an order's lines find their product; money that comes back last.
-ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts", "fees")
+ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts", "fees", "feedback")
 
 
 def _name() -> str:

@@ -26,6 +26,7 @@ from connectors.errors import ChannelUnavailableError, DeferredError, ProtocolEr
 ALL_ORDERS = "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL"
 FBA_RETURNS = "GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA"
 MERCHANT_RETURNS = "GET_FLAT_FILE_RETURNS_DATA_BY_RETURN_DATE"
+FEEDBACK = "GET_SELLER_FEEDBACK_DATA"
 LISTINGS = "GET_MERCHANT_LISTINGS_ALL_DATA"
 
 _BASE = "reports/2021-06-30"
@@ -60,12 +61,15 @@ class _DocumentAt(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A report to ask for. `extra`: a column the report lacks, added to each of its lines."""
+    """A report to ask for. `extra`: a column the report lacks, added to each of its lines.
+
+    `key_column` names what holds lines together; None: each line stands for itself.
+    """
 
     report_type: str
     marketplace_ids: tuple[str, ...]
     window: Window | None = None
-    key_column: str = "amazon-order-id"
+    key_column: str | None = "amazon-order-id"
     extra: tuple[str, str] | None = None
 
 
@@ -184,7 +188,7 @@ def parts(
         if not header.strip():
             return
         header = _ended(header)
-        column = _position(header, wanted.key_column)
+        column = _position(header, wanted.key_column) if wanted.key_column else 0
         if column is None:
             raise ProtocolError(
                 f"report {wanted.report_type}: no column {wanted.key_column}; its header has changed"

@@ -15,7 +15,16 @@ import msgspec
 
 from connectors.amazon import normalize
 from connectors.amazon.normalize.decoding import storable, untyped
-from connectors.amazon.reports import ALL_ORDERS, FBA_RETURNS, MERCHANT_RETURNS, Wanted, read_reports, stamp
+from connectors.amazon.normalize.returned import MARKETPLACE
+from connectors.amazon.reports import (
+    ALL_ORDERS,
+    FBA_RETURNS,
+    FEEDBACK,
+    MERCHANT_RETURNS,
+    Wanted,
+    read_reports,
+    stamp,
+)
 from connectors.base import Page, Resource, Window
 from connectors.budget import Rate
 from connectors.client import Answer, Call, ChannelClient
@@ -28,6 +37,7 @@ REPORT_FROM = timedelta(
     days=14
 )  # longer windows are read from reports: the API gives 100 orders in 3 minutes
 REPORT_SPAN = timedelta(days=30)
+FEEDBACK_SPAN = timedelta(days=360)  # few lines a day; sellers ask for a year at once
 FINANCE_SPAN = timedelta(days=30)  # more than 180 days would be answered with nothing at all
 INCLUDED = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,TAX"
 _LISTINGS_REACH = 1000  # listings one search can page through
@@ -275,7 +285,7 @@ def _listings(client: ChannelClient, marketplace: str, until: datetime, data: st
     yield from within(None, None)
 
 
-# -- refunds and returns -----------------------------------------------------------------------------------
+# -- refunds, returns and feedback -----------------------------------------------------------------------------------
 
 
 class _Transactions(msgspec.Struct):
@@ -313,12 +323,24 @@ def refund_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
 
 def return_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Both returns reports of every marketplace, in slices."""
+    yield from _by_marketplace(client, window, (FBA_RETURNS, MERCHANT_RETURNS), REPORT_SPAN, "order-id")
+
+
+def feedback_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
+    """The feedback report of every marketplace, in slices."""
+    yield from _by_marketplace(client, window, (FEEDBACK,), FEEDBACK_SPAN, None)
+
+
+def _by_marketplace(
+    client: ChannelClient, window: Window, kinds: tuple[str, ...], span: timedelta, key_column: str | None
+) -> Iterator[Page]:
+    """Reports that do not say where an order was placed: one for each marketplace, its id added to each line."""
     start = max(window.since or window.until - RETENTION, window.until - RETENTION)
     wanted = [
-        Wanted(kind, (marketplace,), part, key_column="order-id", extra=("marketplace-id", marketplace))
-        for part in Window(start, window.until).slices(REPORT_SPAN, start)
+        Wanted(kind, (marketplace,), part, key_column, extra=(MARKETPLACE, marketplace))
+        for part in Window(start, window.until).slices(span, start)
         for marketplace in _marketplaces(client)
-        for kind in (FBA_RETURNS, MERCHANT_RETURNS)
+        for kind in kinds
     ]
     yield from read_reports(client, wanted)
 
@@ -407,6 +429,16 @@ RESOURCES: dict[str, Resource] = {
             pages=return_pages,
             normalize=normalize.returns,
             lookback=timedelta(days=3),
+            delay=timedelta(minutes=3),
+            retention=RETENTION,
+        ),
+        Resource(
+            name="feedback",
+            platform="amazon",
+            frames=("feedback",),
+            pages=feedback_pages,
+            normalize=normalize.feedback,
+            lookback=timedelta(days=3),  # the report knows days, and no hours
             delay=timedelta(minutes=3),
             retention=RETENTION,
         ),

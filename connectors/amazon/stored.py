@@ -15,6 +15,7 @@ from connectors.amazon.marketplaces import MARKETPLACES, channels_of
 from connectors.amazon.normalize import finances, orders_2026, orders_v0
 from connectors.amazon.normalize.all_orders import all_orders_report
 from connectors.amazon.normalize.decoding import Decoded, each, keyed, untyped
+from connectors.amazon.normalize.feedback import feedback_report
 from connectors.amazon.normalize.listings import CatalogItem, Listing, listings_report, product_frames
 from connectors.amazon.normalize.returned import returns_report
 from connectors.amazon.normalize.stock import Listing as StockListing
@@ -26,13 +27,14 @@ from connectors.base import Account, Context
 from connectors.canonical import Normalized, conform, merge_normalized
 from connectors.errors import ConfigurationError, ProtocolError
 
-RESOURCES = ("orders", "products", "inventory", "returns", "refunds")
+RESOURCES = ("orders", "products", "inventory", "returns", "refunds", "feedback")
 _WRAPPERS = ("payload", "body", "response", "data", "result", "Payload")
 _TEXT_READERS = {
     "orders": all_orders_report,
     "products": listings_report,
     "inventory": stock_report,
     "returns": returns_report,
+    "feedback": feedback_report,
 }
 
 

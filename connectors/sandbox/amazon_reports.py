@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from connectors.sandbox.amazon_feedback import FEEDBACK_HEADER, feedback_lines
 from connectors.sandbox.amazon_gate import ApiError, Ask, invalid, iso
 from connectors.sandbox.amazon_orders import REPORT_HEADER, asin, order_id, report_lines, report_numbers
 from connectors.sandbox.amazon_refunds import SHIPMENT, MoneyIndex
@@ -25,7 +26,8 @@ ALL_ORDERS = "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL"
 FBA_RETURNS = "GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA"
 MERCHANT_RETURNS = "GET_FLAT_FILE_RETURNS_DATA_BY_RETURN_DATE"
 LISTINGS = "GET_MERCHANT_LISTINGS_ALL_DATA"
-SPAN = timedelta(days=31)
+FEEDBACK = "GET_SELLER_FEEDBACK_DATA"
+SPAN, FEEDBACK_SPAN = timedelta(days=31), timedelta(days=365)
 QUEUED, MADE = 5.0, 20.0  # seconds after which a report is begun and done
 LINK_LIFE = 300  # seconds
 _RETURNS = (
@@ -39,6 +41,13 @@ _MERCHANT = [
 _LISTINGS = (
     "item-name seller-sku price quantity open-date asin1 product-id fulfillment-channel status".split()
 )
+_HEADERS = {
+    ALL_ORDERS: REPORT_HEADER,
+    FBA_RETURNS: _RETURNS,
+    MERCHANT_RETURNS: _MERCHANT,
+    LISTINGS: _LISTINGS,
+    FEEDBACK: FEEDBACK_HEADER,
+}
 
 
 class _Wish(msgspec.Struct):
@@ -78,7 +87,7 @@ class Reports:
             wish = msgspec.json.decode(ask.body, type=_Wish)
         except msgspec.MsgspecError as error:
             raise invalid(f"body: {error}") from None
-        if wish.reportType not in {ALL_ORDERS, FBA_RETURNS, MERCHANT_RETURNS, LISTINGS}:
+        if wish.reportType not in _HEADERS:
             raise invalid(f"Report type {wish.reportType} is not supported.")
         known = ask.state.markets("amazon")
         markets = tuple(market for market in known if market.external_id in wish.marketplaceIds)
@@ -88,7 +97,7 @@ class Reports:
         since, until = _aware(wish.dataStartTime) or ask.now, _aware(wish.dataEndTime) or ask.now
         if since > until:
             raise invalid("dataStartTime lies after dataEndTime.")
-        if until - since > SPAN:
+        if until - since > (FEEDBACK_SPAN if wish.reportType == FEEDBACK else SPAN):
             raise invalid("The date range is longer than this report allows.")
         with self._lock:
             report_id = str(next(self._numbers))
@@ -186,10 +195,7 @@ class Reports:
 
     def _lines(self, report: _Report) -> Iterator[str]:
         kind = report.wish.reportType
-        header = {ALL_ORDERS: REPORT_HEADER, FBA_RETURNS: _RETURNS, MERCHANT_RETURNS: _MERCHANT}.get(
-            kind, _LISTINGS
-        )
-        yield "\t".join(header) + "\n"
+        yield "\t".join(_HEADERS[kind]) + "\n"
         for market in report.markets:
             if kind == ALL_ORDERS:
                 numbers = report_numbers(
@@ -198,6 +204,10 @@ class Reports:
                 yield from report_lines(self._state.world, market, numbers, report.made_at)
             elif kind == LISTINGS:
                 yield from self._listing_lines(market, report.made_at)
+            elif kind == FEEDBACK:
+                yield from feedback_lines(
+                    self._state.world, market, report.since, report.until, report.made_at
+                )
             else:
                 yield from self._return_lines(market, report)
 

@@ -4,6 +4,7 @@ One function per resource of the connector; each takes a page as it came over th
 """
 
 from connectors.amazon.normalize.all_orders import all_orders_report
+from connectors.amazon.normalize.feedback import feedback_report
 from connectors.amazon.normalize.finances import transactions
 from connectors.amazon.normalize.listings import composed_page, listings_report
 from connectors.amazon.normalize.orders_2026 import searched_orders
@@ -45,3 +46,8 @@ def refunds(page: Page, context: Context) -> Normalized:
 def returns(page: Page, context: Context) -> Normalized:
     """`returns`, from either returns report."""
     return returns_report(page.body, page.charset, context)
+
+
+def feedback(page: Page, context: Context) -> Normalized:
+    """`feedback`, from the seller feedback report."""
+    return feedback_report(page.body, page.charset, context)
