@@ -1,5 +1,5 @@
-"""Serves the links in messages, takes what providers report and marketplaces' privacy requests, and shows how all is
-doing: `python -m deployments.callbacks --port 8026`.
+"""Serves the links in messages, takes what providers report, marketplaces' privacy requests and the own shop's cart
+events, and shows how all is doing: `python -m deployments.callbacks --port 8026`.
 
 On loopback only; a reverse proxy or tunnel in front of it, named by WHARF_PUBLIC_URL, makes it reachable. Without
 one, links work on this machine and providers are asked instead.
@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from alerts import settings as alert_settings
 from alerts.callbacks import Effects, create_app
 from alerts.events import ProviderEvent
-from deployments import monitoring, privacy_hooks
+from deployments import cart_hooks, monitoring, privacy_hooks
 from flows import connections
 from warehouse import alerts as store
 from warehouse import provider_events
@@ -47,7 +47,7 @@ def app() -> Starlette:
         twilio_auth_token=token.get_secret_value() if token else None,
         public_url=settings.wharf_public_url,
     )
-    served.router.routes += [*monitoring.routes(), *privacy_hooks.routes()]
+    served.router.routes += [*monitoring.routes(), *privacy_hooks.routes(), *cart_hooks.routes()]
     return served
 
 

@@ -42,10 +42,10 @@ def customers_and_carts(day: date, now: datetime) -> dict[str, int]:
     orders = insight.customer_orders(engine, day)
     valued, kept, centres, notes = [], [], {}, []
     for (currency,), part in orders.partition_by("currency", as_dict=True).items():
-        of_currency, centres[str(currency)], note = _valued(part, str(currency), day)
+        of_currency, centres[str(currency)], told = _valued(part, str(currency), day)
         valued.append(of_currency)
         kept.append(retention.cohorts(part, day).with_columns(currency=pl.lit(currency)))
-        notes += note
+        notes += told
     customers = pl.concat(valued) if valued else _NOBODY
     cohorts = pl.concat(kept) if kept else retention.cohorts(orders, day).with_columns(currency=pl.lit(""))
     carts = funnel.left_by(insight.carts_left(engine, now), customers)

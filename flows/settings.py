@@ -52,6 +52,8 @@ class WharfSettings(BaseSettings):
     holding_rate: float = Field(default=0.25, gt=0, le=2, validation_alias="WHARF_HOLDING_RATE")
     purchase_budget: float | None = Field(default=None, ge=0, validation_alias="WHARF_PURCHASE_BUDGET")
     transfer_days: float = Field(default=5.0, ge=0, le=90, validation_alias="WHARF_TRANSFER_DAYS")
+    # The merchant's own shop sends its cart events with this key; without one they are not taken
+    events_key: SecretStr | None = Field(default=None, min_length=16, validation_alias="WHARF_EVENTS_KEY")
     forecast_days: int = Field(default=90, ge=1, le=180, validation_alias="WHARF_FORECAST_DAYS")
     first_load_days: int = Field(default=730, ge=1, validation_alias="WHARF_FIRST_LOAD_DAYS")
     workers: int = Field(default=2, ge=1, le=64, validation_alias="WHARF_WORKERS")

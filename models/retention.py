@@ -35,4 +35,4 @@ def cohorts(orders: pl.DataFrame, as_of: date) -> pl.DataFrame:
 
 def repeat_rate(customers: pl.DataFrame) -> float | None:
     """Share of customers (`orders` each) with more than one order; None without customers."""
-    return float((customers["orders"] > 1).mean() or 0.0) if customers.height else None
+    return int((customers["orders"] > 1).sum()) / customers.height if customers.height else None

@@ -1,0 +1,79 @@
+"""Events of the merchant's own shop: taken in once each, published as a funnel by product and hour."""
+
+from contextlib import closing
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from prefect import flow
+from prefect.assets import Asset, materialize
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from connectors.privacy import pseudonym
+from flows import connections, report
+from models import funnel
+from warehouse import cart_events as store
+from warehouse import rollup
+from warehouse.cart_events import CartEvent
+from warehouse.rollup_tables import month_of, months_between, next_month
+
+FUNNEL = Asset(key="clickhouse://wharf/analytics/daily_cart_events")
+EVENTS = Asset(key="postgres://wharf/core/cart_events")
+PATIENCE_SECONDS = 120.0  # for a publication under way
+
+
+@flow(name="cart-events", flow_run_name="cart-events")
+def cart_events(now: datetime | None = None) -> State[Any]:
+    """Publish the months in which something came in, and carts that have become old enough to count as left."""
+    rows = publish(now or datetime.now(UTC))
+    if rows is None:
+        return Completed(name="NothingToDo", message="the shop sent no events since the last time", data=0)
+    return Completed(message=f"{rows:,} rows of daily_cart_events", data=rows)
+
+
+@materialize(FUNNEL, asset_deps=[EVENTS], name="publish-cart-events", cache_policy=NO_CACHE)
+def publish(now: datetime) -> int | None:
+    """Every month from the first one that changed to now, whole, the newest last; None when nothing changed."""
+    engine, zone = connections.postgres(), connections.settings().timezone
+    rows = 0
+    with closing(connections.clickhouse()) as client:
+        first = store.earliest_unpublished(engine, client)
+        if first is None:
+            return None
+        # Yesterday's carts are judged by today's purchases.
+        began = min(first, now) - funnel.PATIENCE - timedelta(hours=1)
+        today = now.astimezone(ZoneInfo(zone)).date()
+        with rollup.only_publisher(engine, patience_seconds=PATIENCE_SECONDS) as lock:
+            for month in months_between(began.astimezone(ZoneInfo(zone)).date(), today):
+                start, end = _midnight(month, zone), _midnight(next_month(month), zone)
+                hours = funnel.by_hour(store.events(engine, start, end), zone, now)
+                lock.still_held()
+                rows += store.publish(
+                    client, month, hours.filter(pl.col("date").dt.month() == month.month), now
+                )
+        _show(hours.filter(pl.col("date") >= month_of(today)))
+    return rows
+
+
+def take(events: list[CartEvent]) -> int:
+    """Store what a shop sent; returns how many were new. Raises SQLAlchemyError, and then nothing is stored."""
+    return store.store(connections.postgres(), events)
+
+
+def session_key(session: str) -> str:
+    """What a session is known by here."""
+    return pseudonym(f"session:{session}", connections.settings().pseudonym_key)
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time.min, ZoneInfo(zone)).astimezone(UTC)
+
+
+def _show(hours: pl.DataFrame) -> None:
+    """This month's funnel by product."""
+    steps = [*funnel.STEPS.values(), "abandoned"]
+    products = hours.group_by("sku").agg(pl.col(*steps).sum()).sort("adds", "sku", descending=[True, False])
+    report.table("cart-events", products.head(100).to_dicts(), "Sessions of this month, by product and step")
