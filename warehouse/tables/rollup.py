@@ -95,10 +95,16 @@ def _sales(name: str, comment: str, day: str, orders: str) -> Table:
         _column(
             "refunded_net_amount", _money(), "Part of refunded_amount that undoes revenue (without tax)."
         ),
-        _column("total_units", Int64, "Units sold: ordered less cancelled; refunded units still count here."),
+        _column(
+            "total_units",
+            Int64,
+            "Units sold: ordered less cancelled; refunded units and those of replacements still count here.",
+        ),
         _column("refunded_units", Int64, "Units refunded, out of total_units."),
         _optional(
-            "avg_price", _money(), "(gross_revenue - discount_amount) / total_units; null without units."
+            "avg_price",
+            _money(),
+            "(gross_revenue - discount_amount) / units that are no replacement; null without such units.",
         ),
         _column("num_orders", Int64, orders),
         MergeTree(
