@@ -22,7 +22,7 @@ def run(data: Sequence[Path], mapping: Path | None, output: Path) -> None:
     from rich.console import Console
 
     _check(data, mapping)
-    console = Console(highlight=False, width=110 if not sys.stdout.isatty() else None)
+    console = Console(highlight=False, width=120 if not sys.stdout.isatty() else None)
     started = time.monotonic()
     with stack(data, mapping, output, console) as sandbox:
         from deployments import demo_steps  # only now: the flows read their settings at import of Prefect

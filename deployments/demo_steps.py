@@ -174,9 +174,7 @@ def _figures(console: Console) -> None:
     finally:
         client.close()
     title = "analytics.daily_sales_summary in ClickHouse"
-    table = _table(
-        title, "channel", "first day", "last day", "orders by product", "units", "revenue", "refunded"
-    )
+    table = _table(title, "channel", "first day", "last day", "orders", "units", "revenue", "refunded")
     for name, currency, orders, units, revenue, refunded, first, last in rows:
         money = (f"{revenue:,.2f} {currency}", f"{refunded:,.2f} {currency}")
         table.add_row(name, str(first), str(last), f"{orders:,}", f"{units:,}", *money)
