@@ -7,7 +7,7 @@ becomes canonical frames. Paging loops, throttling, retries, tokens and size lim
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import polars as pl
 from pydantic import SecretStr
@@ -92,6 +92,13 @@ class Context:
         return self.account.channels[0]
 
 
+class Horizon(NamedTuple):
+    """Where an account's sight into the past ends, and why."""
+
+    earliest: datetime
+    why: str
+
+
 @dataclass(frozen=True)
 class Resource:
     """An endpoint, described. `pages` asks for raw pages; `normalize` is pure.
@@ -99,7 +106,8 @@ class Resource:
     `kind` is "window" (changes between two instants) or "snapshot" (the whole state each time: what is not
     in it is gone). `lookback` is re-read before the watermark because sources publish late; `delay` is how
     long the newest changes stay invisible; `retention` is how far back the source can look at all: nothing
-    older is ever taken for deleted.
+    older is ever taken for deleted. Where that depends on the account, `limited` asks the source and says why it
+    holds, or None where it does not.
     """
 
     name: str
@@ -111,7 +119,18 @@ class Resource:
     lookback: timedelta = timedelta(hours=1)
     delay: timedelta = timedelta(minutes=2)
     retention: timedelta | None = None
+    limited: Callable[["ChannelClient"], str | None] | None = None
     confirm_empty: bool = False  # an empty or all-zero answer is read a second time before it is believed
+
+    def horizon(self, client: "ChannelClient", since: datetime | None, now: datetime) -> Horizon | None:
+        """Where sight ends for the client's account, when `since` (None: the beginning) lies before that.
+
+        Sends a request only where `limited` says so and only for such a `since`. Raises ConnectorError.
+        """
+        if self.retention is None or (since is not None and since >= now - self.retention):
+            return None
+        why = self.limited(client) if self.limited else f"older {self.name} are not given out"
+        return Horizon(now - self.retention, why) if why else None
 
 
 # What the source itself counts, to hold what was loaded against: one row per channel, business day and basis.

@@ -1,5 +1,6 @@
 """The same steps over past windows: no second code path, and the live watermark never moves."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from flows import connections, report
 from flows.ingest import Ingested, ingest
 from warehouse import backfills
 from warehouse.batch import Span
+from warehouse.budget import PostgresBudget
 
 
 @flow(name="backfill", flow_run_name="backfill-{account}-{resource}")
@@ -69,12 +71,11 @@ def backfill(
 def _within_reach(account: str, resource: str, since: datetime, until: datetime) -> tuple[Span, list[str]]:
     """The part of the span that has happened and that the source still keeps; and what was left out."""
     now = datetime.now(UTC)
-    kept = registry.resources_of(connections.account(account).platform)[resource].retention
-    earliest = now - kept if kept else since
     until = min(until, now)
-    told = []
-    if since < earliest:
-        told.append(
-            f"{account} keeps {resource} for {kept.days if kept else 0} days: nothing before {earliest:%Y-%m-%d}"
-        )
-    return Span(min(max(since, earliest), until), until), told
+    seller = connections.account(account)
+    with closing(registry.open_client(seller, budget=PostgresBudget(connections.postgres()))) as client:
+        horizon = registry.resources_of(seller.platform)[resource].horizon(client, since, now)
+    if horizon is None:
+        return Span(min(since, until), until), []
+    told = f"{account} {resource}: nothing before {horizon.earliest:%Y-%m-%d} is seen: {horizon.why}"
+    return Span(min(max(since, horizon.earliest), until), until), [told]

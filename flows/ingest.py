@@ -55,6 +55,12 @@ class Ingested:
     held: tuple[
         str, ...
     ] = ()  # channels whose stock two readings told differently: nothing of it was believed
+    unseen: str = ""  # what of the window the source does not show this account, and why
+
+    @property
+    def told(self) -> list[str]:
+        """What a person should know of it."""
+        return [*self.notes, *filter(None, [self.unseen])]
 
     def shown(self) -> dict[str, Any]:
         """One line of the run's artifact, what matters most first; empty columns are left out by `report.table`."""
@@ -71,7 +77,7 @@ class Ingested:
             "until": f"{self.until:%Y-%m-%d %H:%M}",
             "requests": self.requests,
             "waited": f"{self.waited_seconds:.1f} s",
-            "notes": "; ".join([*self.notes, self.message]).strip("; "),
+            "notes": "; ".join([*self.told, self.message]).strip("; "),
         }
 
     def row(self) -> dict[str, Any]:
@@ -80,7 +86,7 @@ class Ingested:
         shown["since"] = f"{self.since:%Y-%m-%d %H:%M}" if self.since else "the beginning"
         shown["until"] = f"{self.until:%Y-%m-%d %H:%M}"
         shown["waited_seconds"] = round(self.waited_seconds, 1)
-        shown["notes"] = "; ".join(self.notes)
+        shown["notes"] = "; ".join(self.told)
         shown["held"] = ", ".join(self.held)
         return shown
 
@@ -144,8 +150,8 @@ def read_and_merge(
         except BaseException as error:
             runs.finish(engine, run, "failed", message=logs.told(error))
             raise
-        told = [*result.notes, *(f"{name}: stock held back, two readings differ" for name in result.held)]
-        outcome: runs.Outcome = "degraded" if result.refused or result.held else "done"
+        told = [*result.told, *(f"{name}: stock held back, two readings differ" for name in result.held)]
+        outcome: runs.Outcome = "degraded" if result.refused or result.held or result.unseen else "done"
         runs.finish(engine, run, outcome, message="; ".join(told) or None)
         return result
 
@@ -169,7 +175,8 @@ def _window(account: Account, resource: Resource, until: datetime, since: dateti
         resource.name,
         until=end,
         lookback=resource.lookback,
-        earliest=end - min(days, resource.retention or days),
+        # Where the account decides how far back it sees, asking for more than it shows costs nothing.
+        earliest=end - (days if resource.limited else min(days, resource.retention or days)),
     )
     return Window(span.since, span.until)
 
@@ -182,6 +189,7 @@ def _read_and_merge(
     shared = PostgresBudget(engine)
     budget = Background(shared) if run.kind == "backfill" else shared  # the live sync goes first
     with closing(registry.open_client(account, budget=budget)) as client:
+        horizon = resource.horizon(client, window.since, window.until) if resource.kind == "window" else None
         first_answer: Mapping[str, str] = {}
         for attempt in (1, 2):
             tally = extract.Tally()
@@ -224,6 +232,9 @@ def _read_and_merge(
             waited_seconds=client.waited,
             notes=tuple(tally.notes),
             held=merged.held,
+            unseen=""
+            if horizon is None
+            else f"nothing before {horizon.earliest:%Y-%m-%d} is seen: {horizon.why}",
         )
 
 

@@ -112,16 +112,17 @@ def compare(account: str, first: date, last: date, now: datetime) -> list[Figure
     orders = registry.resources_of(seller.platform)["orders"]
     channels.ensure(engine, seller.name, seller.channels)
     read_until = watermarks.read_until(engine, account, "orders")
-    sight = figures.Sight(
-        read_until and read_until - orders.delay,
-        figures.asked_since(engine, account),
-        now - orders.retention if orders.retention else None,
-    )
     found: list[Figure] = []
     with (
         closing(connections.clickhouse()) as clickhouse,
         closing(registry.open_client(seller, budget=PostgresBudget(engine))) as client,
     ):
+        horizon = orders.horizon(client, None, now)
+        sight = figures.Sight(
+            read_until and read_until - orders.delay,
+            figures.asked_since(engine, account),
+            horizon and horizon.earliest,
+        )
         for place in figures.places(engine, account):
             channel = next((c for c in seller.channels if c.name == place.name), None)
             if channel is None:

@@ -116,7 +116,7 @@ def _log(log: Any, result: Ingested) -> None:
         result.requests,
         result.waited_seconds,
     )
-    for note in result.notes:
+    for note in result.told:
         log.warning("%s %s: %s", result.account, result.resource, note)
 
 

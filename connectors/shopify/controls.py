@@ -18,22 +18,14 @@ from connectors.client import ChannelClient
 from connectors.errors import ProtocolError
 from connectors.shopify import queries
 from connectors.shopify.ask import call, data_of
+from connectors.shopify.scopes import ALL_ORDERS, WALL, granted
 
-WALL = timedelta(days=60)
 _AT_ONCE = 30  # days counted by one query
 
 
 class _Count(msgspec.Struct):
     count: int
     precision: str
-
-
-class _Scope(msgspec.Struct):
-    handle: str
-
-
-class _Installation(msgspec.Struct, rename="camel"):
-    access_scopes: list[_Scope]
 
 
 def control_totals(client: ChannelClient, channel: Channel, first: date, last: date) -> pl.DataFrame:
@@ -69,15 +61,8 @@ def _row(channel: Channel, day: date, orders: int) -> Mapping[str, Any]:
 
 def _visible_since(client: ChannelClient, zone: ZoneInfo) -> date | None:
     """The first whole day whose orders the app may see; None when it may see all."""
-    answer = client.send(call(client, "Scopes", queries.SCOPES, {}))
-    told = data_of(client, "Scopes", answer)
-    try:
-        granted = msgspec.json.decode(told["currentAppInstallation"], type=_Installation).access_scopes
-    except (KeyError, msgspec.MsgspecError) as error:
-        raise ProtocolError(
-            f"{client.account.name} Scopes: the answer does not list them: {error}"
-        ) from error
-    if any(scope.handle == "read_all_orders" for scope in granted):
+    scopes, answer = granted(client)
+    if ALL_ORDERS in scopes:
         return None
     try:
         now = parsedate_to_datetime(answer.headers["date"])

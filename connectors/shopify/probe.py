@@ -12,6 +12,7 @@ from connectors.finding import Finding
 from connectors.shopify import queries
 from connectors.shopify.ask import call, data_of
 from connectors.shopify.reader import API_VERSION, ShopifyReader
+from connectors.shopify.scopes import Installation
 
 # Scope → what is missing without it.
 _SCOPES = {
@@ -39,14 +40,6 @@ class _Shop(msgspec.Struct, rename="camel"):
     iana_timezone: str
 
 
-class _Scope(msgspec.Struct):
-    handle: str
-
-
-class _Installation(msgspec.Struct, rename="camel"):
-    access_scopes: list[_Scope]
-
-
 class _Version(msgspec.Struct):
     handle: str
     supported: bool
@@ -54,7 +47,7 @@ class _Version(msgspec.Struct):
 
 class _Told(msgspec.Struct, rename="camel"):
     shop: _Shop
-    current_app_installation: _Installation
+    current_app_installation: Installation
     public_api_versions: list[_Version]
 
 
@@ -79,7 +72,7 @@ def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
     yield Finding("token", True, f"{told.shop.name} answers{limits}")
     yield from _shop(client, told.shop)
     yield _version(client, told.public_api_versions)
-    yield from _scopes({scope.handle for scope in told.current_app_installation.access_scopes})
+    yield from _scopes(told.current_app_installation.handles())
     yield from _resources(client, now)
 
 

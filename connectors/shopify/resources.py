@@ -15,6 +15,7 @@ from connectors.shopify import normalize, queries
 from connectors.shopify.ask import ask, pages
 from connectors.shopify.bulk import bulk
 from connectors.shopify.reader import MaxCostError
+from connectors.shopify.scopes import WALL, order_wall
 
 # Above this span (and for a first load) a bulk operation is cheaper than paging: no cost limit, one download.
 LONG = timedelta(days=14)
@@ -224,6 +225,8 @@ ORDERS = Resource(
     normalize=normalize.orders,
     lookback=timedelta(minutes=10),
     delay=timedelta(minutes=1),
+    retention=WALL,
+    limited=order_wall,
 )
 PRODUCTS = Resource(
     name="products",
@@ -261,6 +264,8 @@ RETURNS = Resource(
     normalize=normalize.returns,
     lookback=timedelta(minutes=10),
     delay=timedelta(minutes=1),
+    retention=WALL,
+    limited=order_wall,
 )
 
 RESOURCES: dict[str, Resource] = {r.name: r for r in (ORDERS, PRODUCTS, INVENTORY, CARTS, RETURNS)}
