@@ -78,7 +78,6 @@ def prefect_api() -> Iterator[str]:
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_SERVER_ANALYTICS_ENABLED,
-        PREFECT_UI_API_URL,
         temporary_settings,
     )
     from prefect.testing.utilities import prefect_test_harness
@@ -87,7 +86,6 @@ def prefect_api() -> Iterator[str]:
         {
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
             PREFECT_SERVER_ANALYTICS_ENABLED: False,
-            PREFECT_UI_API_URL: "/api",  # relative, for whoever opens its UI
         }
     )
     with quiet, prefect_test_harness(server_startup_timeout=240):

@@ -16,11 +16,13 @@ import pytest
 from prefect import flow, get_run_logger, runtime, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from deployments.local.stack import free_port, prefect_service, supervise
 from flows import report
 from flows.ingest import Ingested
 
-pytestmark = pytest.mark.prefect
+pytestmark = [pytest.mark.prefect, pytest.mark.stack]
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DOT = base64.b64decode(
@@ -56,14 +58,24 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-def test_a_run_shows_its_logs_its_table_and_its_picture(prefect_api, browser):
+@pytest.fixture(scope="module")
+def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a server as `wharf up` starts it: the session's own has no UI."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    with supervise([prefect_service(tmp_path_factory.mktemp("ui"), port)]):
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield url
+
+
+def test_a_run_shows_its_logs_its_table_and_its_picture(server, browser):
     run = shown()
     with get_client(sync_client=True) as client:
         kept = client.read_artifacts(
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
         )
     artifacts = {artifact.key: artifact.id for artifact in kept}
-    ui = prefect_api.removesuffix("/api")
+    ui = server.removesuffix("/api")
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(60_000)
 
