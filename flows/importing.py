@@ -29,9 +29,10 @@ from flows.ingest import Ingested
 from warehouse import channels, frames, leases, load, merge, owners, runs
 from warehouse.batch import Run
 
-Format = Literal["amazon", "shopify", "walmart", "mapped"]
+Format = Literal["amazon", "shopify", "walmart", "mapped", "feedback"]
 Show = Callable[[str, int, int], None]
 
+_OF_ANY_PLATFORM = ("mapped", "feedback")  # formats that are nobody's own
 _BEHIND = timedelta(seconds=1)  # how much older than stated a file's version counts: the API's wins
 _progress: ContextVar[Show] = ContextVar("progress", default=lambda _step, _done, _total: None)
 
@@ -63,7 +64,7 @@ def import_files(
     mapping: str | None = None,
     place: Place | None = None,
 ) -> State[Any]:
-    """Read `files` (as `kind` describes them) and merge their orders into `account`, all of them or nothing.
+    """Read `files` (as `kind` describes them) and merge their orders or reviews into `account`, all of them or nothing.
 
     `account` is a configured account, one of its channels, or, with `place`, a new channel of that name.
     """
@@ -93,7 +94,7 @@ def resolve(name: str, kind: str, place: Place | None) -> Account:
     for seller in connections.accounts().values():
         own = next((channel for channel in seller.channels if channel.name == name), None)
         if seller.name == name or own is not None:
-            if kind not in ("mapped", seller.platform):
+            if kind not in (*_OF_ANY_PLATFORM, seller.platform):
                 raise ConfigurationError(
                     f"{name!r} is on {seller.platform}, the files are {kind}'s; name an account of {kind}"
                 )
@@ -110,7 +111,7 @@ def resolve(name: str, kind: str, place: Place | None) -> Account:
 
 def _unconfigured(name: str, kind: str, place: Place) -> Account:
     """An account that stands for a channel of its own. Raises ConfigurationError when that cannot be."""
-    if kind not in ("mapped", place.platform):
+    if kind not in (*_OF_ANY_PLATFORM, place.platform):
         raise ConfigurationError(f"--platform {place.platform} does not go with --format {kind}")
     if place.platform not in get_args(Platform):
         raise ConfigurationError(
@@ -154,11 +155,12 @@ def read_and_merge(files: Sequence[Path], kind: str, seller: Account, mapping: P
     engine = connections.postgres()
     now = datetime.now(UTC)
     context = Context(seller, now)
+    resource = "feedback" if kind == "feedback" else "orders"
     # A lease of its own: an import may take long and must not keep the live sync waiting. Their merges wait
     # for each other by channel.
     with leases.hold(engine, seller.name, "import", owners.current()) as lease:
         run = runs.start(
-            engine, "import", account=seller.name, resource="orders", flow_run_id=runtime.flow_run.id
+            engine, "import", account=seller.name, resource=resource, flow_run_id=runtime.flow_run.id
         )
         try:
             with load.Staging(
@@ -184,7 +186,7 @@ def read_and_merge(files: Sequence[Path], kind: str, seller: Account, mapping: P
         runs.finish(engine, run, outcome, message="; ".join(notes) or None)
     return Ingested(
         account=seller.name,
-        resource="orders",
+        resource=resource,
         since=None,
         until=now,
         pages=pages,
@@ -225,7 +227,14 @@ def _parts(files: Sequence[Path], kind: str, context: Context, mapping: Path | N
         yield _mapped(files, context, mapping)
         return
     if mapping is not None:
-        raise ConfigurationError(f"--mapping is for --format mapped; {kind}'s own files need none")
+        raise ConfigurationError(f"--mapping is for --format mapped; --format {kind} needs none")
+    if kind == "feedback":
+        from connectors.exports.feedback import feedback_from_file
+
+        for number, file in enumerate(files):
+            _progress.get()("reading", number, len(files))
+            yield feedback_from_file(file, context)
+        return
     total = sum(file.stat().st_size for file in files)
     done = 0
     for file in files:

@@ -115,6 +115,29 @@ def read(feedback: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def by_month(read_feedback: pl.DataFrame) -> pl.DataFrame:
+    """Counts by product_id, sku, month and topic (`all`: every statement): feedback, rated, mean_rating, negative,
+    neutral, positive.
+
+    `read_feedback`: what `read` gives, with `product_id`, `sku` and `posted_date`.
+    """
+    every = pl.concat([
+        read_feedback.with_columns(topic=pl.lit("all")),
+        read_feedback.with_columns(topic=pl.col("topics")).explode("topic", empty_as_null=True).drop_nulls("topic"),
+    ])  # fmt: skip
+    return (
+        every.group_by("sku", pl.col("posted_date").dt.truncate("1mo").alias("month"), "topic")
+        .agg(
+            pl.col("product_id").max(),
+            feedback=pl.len().cast(pl.Int64),
+            rated=pl.col("rating").count().cast(pl.Int64),
+            mean_rating=pl.col("rating").mean(),
+            **{tone: (pl.col("tone") == tone).sum().cast(pl.Int64) for tone in TONES},
+        )
+        .sort("sku", "month", "topic")
+    )
+
+
 def suggestions(read_feedback: pl.DataFrame) -> pl.DataFrame:
     """What to improve: sku, topic, complaints, share (of the SKU's texts), advice, quotes; most complaints first.
 

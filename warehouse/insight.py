@@ -85,6 +85,23 @@ def carts_left(engine: Engine, now: datetime) -> pl.DataFrame:
     )
 
 
+def feedback(engine: Engine, until: date) -> pl.DataFrame:
+    """What buyers said up to `until`: product_id (0: none), sku (empty: none), posted_at, posted_date, rating, text."""
+    return frames.query(
+        engine,
+        sql.read("feedback_said"),
+        {
+            "product_id": pl.Int64,
+            "sku": pl.String,
+            "posted_at": frames.INSTANT,
+            "posted_date": pl.Date,
+            "rating": pl.Int64,
+            "text": pl.String,
+        },
+        until=until,
+    ).with_columns(pl.col("sku").fill_null(""))
+
+
 def names(engine: Engine) -> pl.DataFrame:
     """`product_id, sku, name` of every product."""
     return frames.query(

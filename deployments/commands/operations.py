@@ -22,6 +22,7 @@ class Format(Enum):
     shopify = "shopify"
     walmart = "walmart"
     mapped = "mapped"
+    feedback = "feedback"
 
 
 class Platform(Enum):
@@ -171,7 +172,10 @@ def import_files(
     ],
     kind: Annotated[
         Format,
-        typer.Option("--format", help="whose export it is; mapped: any CSV or parquet of order lines"),
+        typer.Option(
+            "--format",
+            help="whose export it is; mapped: any CSV or parquet of order lines; feedback: of reviews",
+        ),
     ],
     account: Annotated[str, typer.Option("--account", help="the account or channel the orders belong to")],
     mapping: Annotated[
@@ -189,7 +193,7 @@ def import_files(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load order history from downloaded files; safe to repeat, and never doubles what the API brought."""
+    """Load order history or reviews from downloaded files; safe to repeat, and never doubles what the API brought."""
     from deployments.progress import steps
 
     with databases(flows=True):
