@@ -63,9 +63,9 @@ def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     """The API of a server as `wharf up` starts it: the session's own has no UI."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
-    with supervise([prefect_service(tmp_path_factory.mktemp("ui"), port)]):
-        with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            yield url
+    ours = temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with supervise([prefect_service(tmp_path_factory.mktemp("ui"), port)]), ours:
+        yield url
 
 
 def test_a_run_shows_its_logs_its_table_and_its_picture(server, browser):
