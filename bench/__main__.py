@@ -17,9 +17,11 @@ def main() -> int:
     data = parser.parse_args().data
     runs = [["bench.connectors"], ["bench.budgets"], ["bench.forecasting", "--sets", "promo"]]
     if data is not None:
+        orders = sorted((data / "online_retail_ii").glob("*.parquet"))
         runs[2:] = [
             ["bench.forecasting", "--data", str(data)],
             ["bench.anomalies", "--data", str(data / "nab")],
+            *([name, *map(str, orders)] for name in ("bench.customers", "bench.baskets") if orders),
         ]
     status = 0
     for arguments in runs:
