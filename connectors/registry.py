@@ -11,6 +11,7 @@ from connectors.base import CONTROL_TOTALS, Account, Channel, Resource
 from connectors.client import ChannelClient
 from connectors.errors import ConfigurationError
 from connectors.finding import Finding
+from connectors.tokens import TokenStore
 
 PLATFORMS = ("amazon", "shopify", "walmart")
 
@@ -21,8 +22,13 @@ def resources_of(platform: str) -> Mapping[str, Resource]:
     return resources
 
 
-def open_client(account: Account, **kwargs: Any) -> ChannelClient:
-    """A client for `account`; keyword arguments (budget, limits, http, sleep) go to ChannelClient. Close it."""
+def open_client(account: Account, *, tokens: TokenStore | None = None, **kwargs: Any) -> ChannelClient:
+    """A client for `account`; keyword arguments (budget, limits, http, sleep) go to ChannelClient. Close it.
+
+    `tokens` keeps what some Shopify accounts need kept; the other platforms' tokens do not change with use.
+    """
+    if account.platform == "shopify":
+        kwargs["tokens"] = tokens
     client: ChannelClient = _module(account.platform).open_client(account, **kwargs)
     return client
 

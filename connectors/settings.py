@@ -47,6 +47,7 @@ class ConnectorSettings(BaseSettings):
     shopify_access_token: SecretStr | None = None
     shopify_client_id: SecretStr | None = None
     shopify_client_secret: SecretStr | None = None
+    shopify_refresh_token: SecretStr | None = None
     shopify_api_url: str | None = None
     shopify_api_version: str = Field(
         default=SHOPIFY_API_VERSION, pattern=r"^20\d\d-(01|04|07|10)$|^unstable$"
@@ -166,10 +167,11 @@ def _shopify(settings: ConnectorSettings) -> Entry | None:
         "access_token": settings.shopify_access_token,
         "client_id": settings.shopify_client_id,
         "client_secret": settings.shopify_client_secret,
+        "refresh_token": settings.shopify_refresh_token,
     }
     if not any(secrets.values()):
         return None
-    if not secrets["access_token"]:
+    if not secrets["access_token"] or secrets["refresh_token"]:
         _all_of("SHOPIFY", {name: secrets[name] for name in ("client_id", "client_secret")})
     values = {
         "shop_name": settings.shopify_shop_name,

@@ -207,10 +207,12 @@ def account(seller: Account, now: datetime) -> Iterator[Finding]:
     from connectors import registry
     from connectors.client import Limits
     from connectors.errors import ConnectorError
+    from flows import connections
 
     patience = Limits(attempts=2, max_wait=PROBE_WAIT_SECONDS)
     try:
-        with registry.open_client(seller, limits=patience) as client:
+        tokens = connections.tokens() if connections.settings().database_url else None
+        with registry.open_client(seller, limits=patience, tokens=tokens) as client:
             yield from registry.probe(client, now)
     except (ConnectorError, OSError) as error:
         yield Finding("account", False, one_line(error), "try again; if it stays, report it with --debug")

@@ -73,7 +73,8 @@ def _within_reach(account: str, resource: str, since: datetime, until: datetime)
     now = datetime.now(UTC)
     until = min(until, now)
     seller = connections.account(account)
-    with closing(registry.open_client(seller, budget=PostgresBudget(connections.postgres()))) as client:
+    budget = PostgresBudget(connections.postgres())
+    with closing(registry.open_client(seller, budget=budget, tokens=connections.tokens())) as client:
         horizon = registry.resources_of(seller.platform)[resource].horizon(client, since, now)
     if horizon is None:
         return Span(min(since, until), until), []

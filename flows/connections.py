@@ -16,6 +16,7 @@ from connectors.errors import ConfigurationError, ConnectorError
 from flows import logs
 from flows.sealing import Vault
 from flows.settings import WharfSettings
+from flows.tokens import SealedTokens
 
 _sessions: "weakref.WeakSet[Any]" = weakref.WeakSet()  # every open psycopg2 connection of this process
 
@@ -67,6 +68,11 @@ def clickhouse() -> Any:
 def vault() -> Vault:
     """Seals what is kept of refused records, and opens it."""
     return Vault(settings().sealing_secrets)
+
+
+def tokens() -> SealedTokens:
+    """Keeps the tokens of accounts whose tokens change with each use."""
+    return SealedTokens(postgres(), vault())
 
 
 @cache

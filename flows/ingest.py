@@ -188,7 +188,7 @@ def _read_and_merge(
     engine = connections.postgres()
     shared = PostgresBudget(engine)
     budget = Background(shared) if run.kind == "backfill" else shared  # the live sync goes first
-    with closing(registry.open_client(account, budget=budget)) as client:
+    with closing(registry.open_client(account, budget=budget, tokens=connections.tokens())) as client:
         horizon = resource.horizon(client, window.since, window.until) if resource.kind == "window" else None
         first_answer: Mapping[str, str] = {}
         for attempt in (1, 2):

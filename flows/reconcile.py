@@ -115,7 +115,9 @@ def compare(account: str, first: date, last: date, now: datetime) -> list[Figure
     found: list[Figure] = []
     with (
         closing(connections.clickhouse()) as clickhouse,
-        closing(registry.open_client(seller, budget=PostgresBudget(engine))) as client,
+        closing(
+            registry.open_client(seller, budget=PostgresBudget(engine), tokens=connections.tokens())
+        ) as client,
     ):
         horizon = orders.horizon(client, None, now)
         sight = figures.Sight(

@@ -21,10 +21,10 @@ from connectors.sandbox.shopify_bulk import Operation, Operations
 from connectors.sandbox.shopify_plan import DocumentError, Plan, Step, plan
 from connectors.sandbox.shopify_project import project
 from connectors.sandbox.shopify_shop import SCOPES, VERSIONS, AccessDeniedError, Shop
+from connectors.sandbox.shopify_tokens import TokenDesk
 from connectors.sandbox.state import SandboxState
 
 RESTORE_RATE, BUCKET = 100.0, 2000.0  # standard plan
-TOKEN_SECONDS = 86399
 _KNOWN_VERSIONS = re.compile(r"^(20\d\d-(01|04|07|10)|unstable)$")
 _BAD_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105
 
@@ -43,26 +43,18 @@ class _Api:
     def __init__(self, state: SandboxState) -> None:
         self._state = state
         self._operations = Operations()
+        self._desk = TokenDesk(state)
         self._previous: dict[str, Any] = {}  # root field: its last answer, for the "repeat" fault
         self._lock = threading.Lock()
 
     async def token(self, request: Request) -> Response:
-        """Client credentials for a token of a day."""
+        """An access token for the app's credentials, or for a refresh token."""
         self._state.faults.next("shopify.token")
         if "json" in request.headers.get("content-type", ""):
             form: Any = await request.json()
         else:
             form = await request.form()
-        secrets = self._state.secrets
-        if form.get("grant_type") != "client_credentials":
-            return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
-        if form.get("client_id") != secrets.shopify_client_id:
-            return JSONResponse({"error": "application_cannot_be_found"}, status_code=400)
-        if form.get("client_secret") != secrets.shopify_client_secret:
-            return JSONResponse({"error": "invalid_client"}, status_code=401)
-        token = self._state.tokens.issue("shopify", TOKEN_SECONDS, prefix="shpat_")
-        scope = ",".join(sorted(self._scopes()))
-        return JSONResponse({"access_token": token, "scope": scope, "expires_in": TOKEN_SECONDS})
+        return self._desk.grant(form, self._scopes())
 
     async def graphql(self, request: Request) -> Response:
         """One document."""
@@ -96,6 +88,7 @@ class _Api:
         if token != state.secrets.shopify_access_token and not state.tokens.valid(token, "shopify"):
             state.faults.next("shopify.graphql")
             return JSONResponse({"errors": _BAD_TOKEN}, status_code=401, headers=headers)
+        self._desk.used(str(token))
         try:
             text, variables, name = _asked(request, body)
             made = plan(text, variables, name)

@@ -24,6 +24,7 @@ from connectors.errors import (
     RequestRejectedError,
 )
 from connectors.shopify.auth import auth_of
+from connectors.tokens import TokenStore
 
 log = logging.getLogger(__name__)
 
@@ -173,11 +174,12 @@ def open_client(
     limits: Limits | None = None,
     http: httpx.Client | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    tokens: TokenStore | None = None,
 ) -> ChannelClient:
     """A client of `account`'s shop. Raises AuthenticationError when it has no credentials."""
     return ChannelClient(
         account,
-        auth_of(account),
+        auth_of(account, tokens),
         ShopifyReader(account),
         budget=budget,
         limits=limits,

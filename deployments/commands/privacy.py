@@ -86,6 +86,7 @@ def rotate(as_json: AsJson = False) -> None:
         from warehouse import redaction
 
         rows = redaction.reseal(connections.postgres(), connections.vault().renew)
+        connections.tokens().reseal()
     result: dict[str, Any] = {"resealed": rows}
     if as_json:
         emit(result)

@@ -197,6 +197,21 @@ class BackfillSlice(Base):
     updated_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="Last change.")
 
 
+class RotatingTokens(Base):
+    """An account's newest tokens. Grain: account."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        {"schema": "ops", "comment": "Tokens that change each time they are renewed. Grain: account."},
+    )
+
+    account: Mapped[Code] = mapped_column(primary_key=True, comment="Seller account.")
+    seed: Mapped[Code] = mapped_column(comment="SHA-256 of the refresh token it began with.")
+    sealed: Mapped[Code] = mapped_column(comment="Access and refresh token, encrypted.")
+    expires_at: Mapped[UtcDateTime] = mapped_column(comment="When the access token ends.")
+    changed_at: Mapped[UtcDateTime] = mapped_column(server_default=NOW, comment="When it was renewed.")
+
+
 class SchemaNote(Base):
     """A drift in a source's answers, reported once. Grain: (account, resource, note)."""
 
