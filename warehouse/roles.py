@@ -16,7 +16,7 @@ _SHOWN_OPS = {
     "runs", "watermarks", "observations", "dirty_days", "published_days", "backfill_slices", "schema_notes",
     "reconciliation", "rate_buckets",
 }  # fmt: skip
-_HIDDEN_COLUMNS = {"customer_key"}
+_HIDDEN_COLUMNS = {"customer_key", "session_key"}
 
 
 def grant(engine: Engine) -> list[str]:
