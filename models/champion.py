@@ -14,7 +14,6 @@ CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "young")
 BLOCKS = ((1, 14), (15, 28), (29, 60), (61, 400))
 PRUNE = 1.10  # a member this much worse than the best of its class only adds noise
 SMALLEST_CLASS = 20  # series × origins under which a class borrows its neighbour's table
-STEADY = 500  # days without bias that every class is taken to have seen
 YOUNG = 28  # known days under which a series is judged by its peers
 NEVER_BLENDED = ("seasonal_naive",)  # the bar stays a bar
 
@@ -176,16 +175,8 @@ def _errors(
     }
 
 
-@dataclass(frozen=True)
-class Standing:
-    """What past origins say of a member: its error over the best member's, and its bias, shrunk to 0."""
-
-    ratio: float
-    bias: float = 0.0
-
-
-def kept_members(table: pl.DataFrame, group: int, block: int) -> dict[str, Standing]:
-    """Those that may blend for a class and block; empty where nothing was learned.
+def kept_members(table: pl.DataFrame, group: int, block: int) -> dict[str, float]:
+    """Member → error ratio of those that may blend for a class and block; empty where nothing was learned.
 
     A block further ahead than any past origin reached uses the furthest block that was.
     """
@@ -193,6 +184,4 @@ def kept_members(table: pl.DataFrame, group: int, block: int) -> dict[str, Stand
     if rows.is_empty():
         return {}
     rows = rows.filter(pl.col("block") == rows["block"].max())
-    steadied = pl.col("bias").fill_nan(0.0) * pl.col("cells") / (pl.col("cells") + STEADY)
-    known = rows.select("member", "ratio", bias=steadied)
-    return {member: Standing(ratio, bias) for member, ratio, bias in known.iter_rows()}
+    return dict(zip(rows["member"].to_list(), rows["ratio"].to_list(), strict=True))

@@ -4,8 +4,7 @@ import numpy as np
 
 from models.base import Floats, Ints
 
-NEAR_EASTER = 63  # days around Easter Sunday in which holidays move with it
-FAR = 99.0
+NEAR_EASTER = (*range(-4, 5), *range(38, 41), *range(48, 52), *range(59, 62))  # the days about MOVING
 MOVING = (-2, 0, 1, 39, 49, 50, 60)  # days from Easter that are public holidays somewhere
 
 
@@ -25,7 +24,7 @@ def calendar(day: Ints) -> dict[str, Floats]:
         "year_sin2": np.sin(2 * angle),
         "year_cos2": np.cos(2 * angle),
         "to_christmas": np.clip(358 - of_year, -10, 60),
-        "from_easter": np.where(np.abs(easter) <= NEAR_EASTER, easter, FAR),
+        "from_easter": np.where(np.isin(easter, NEAR_EASTER), easter, np.nan),
     }
 
 

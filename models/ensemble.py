@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from models.base import FIXED_WEIGHTS, Bools, Floats, Ints
-from models.champion import BLOCKS, CLASSES, YOUNG, Standing, block_of, kept_members
+from models.champion import BLOCKS, CLASSES, YOUNG, block_of, kept_members
 from models.features import History, calm
 from models.panel import Panel
 
@@ -15,17 +15,15 @@ MOST_OVER_DAY = 1.5  # … unless single days have been that high
 # How far a member is trusted before its errors are seen: measured over the sets of docs/forecasting.md. Past errors
 # of one shop mostly tie (its members differ by less than its months), so they prune and tilt, not decide.
 TRUST = {
-    "gradient_boosted": 4.0,
+    "gradient_boosted": 6.0,
     "lstm": 1.5,
     "prophet": 0.5,
-    "ets": 2.5,
+    "ets": 2.0,
     "arima": 0.4,
     "weekday_mean": 0.2,
     "tsb": 0.2,
 }
 TILT = 20.0  # weight falls with error to this power: 5 % worse is 0.38 of the weight
-CORRECTED = 0.5  # of a past bias (in logarithms): half of it comes back, measured
-MOST_CORRECTED = 1.15
 MEDIAN_SHARE = 0.2  # of the kept members' median: a guard against one that goes astray
 
 
@@ -92,30 +90,25 @@ def fixed_blend(said: Mapping[str, Floats], fallback: Floats) -> Floats:
 
 
 def learned_blend(table: pl.DataFrame, group: Ints, blend: Mapping[str, Floats], fallback: Floats) -> Floats:
-    """Per class and block the kept members without half their past bias: mean by trust and past error, some median."""
+    """Per class and block the kept members: their mean weighted by trust and past error, and some of their median."""
     out = fallback.copy()
     blocks = block_of(fallback.shape[1])
     for one in np.unique(group):
         rows = np.flatnonzero(group == one)
         for block in np.unique(blocks):
             steps = np.flatnonzero(blocks == block)
-            kept = kept_members(table, int(one), int(block)) or dict.fromkeys(TRUST, Standing(1.0))
-            kept = {name: standing for name, standing in kept.items() if name in blend}
+            kept = kept_members(table, int(one), int(block)) or dict.fromkeys(TRUST, 1.0)
+            kept = {name: ratio for name, ratio in kept.items() if name in blend}
             if not kept:
                 continue
             cells = np.ix_(rows, steps)
-            stack = np.stack([blend[name][cells] * _correction(past.bias) for name, past in kept.items()])
+            stack = np.stack([blend[name][cells] for name in kept])
             out[cells] = _middle(
                 stack,
-                np.array([TRUST.get(name, 0.3) * past.ratio**-TILT for name, past in kept.items()]),
+                np.array([TRUST.get(name, 0.3) * ratio**-TILT for name, ratio in kept.items()]),
                 fallback[cells],
             )
     return out
-
-
-def _correction(bias: float) -> float:
-    """What takes half of a past bias away."""
-    return float(np.clip(max(1 + bias, 0.1) ** -CORRECTED, 1 / MOST_CORRECTED, MOST_CORRECTED))
 
 
 def _middle(stack: Floats, weights: Floats, fallback: Floats) -> Floats:
@@ -179,6 +172,6 @@ def describe(table: pl.DataFrame) -> list[str]:
     for group, name in enumerate(CLASSES):
         kept = kept_members(table, group, 0)
         if kept and table.filter(pl.col("class") == name)["cells"].sum():
-            ordered = sorted(kept, key=lambda member: kept[member].ratio)
+            ordered = sorted(kept, key=lambda member: kept[member])
             lines.append(f"{name}, days {BLOCKS[0][0]} to {BLOCKS[0][1]}: {', '.join(ordered)}")
     return lines

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.base import Floats, Ints
-from models.days import calendar, promotion_runs, same_date_before, same_easter_before
+from models.days import (
+    MOVING,
+    NEAR_EASTER,
+    calendar,
+    from_easter,
+    promotion_runs,
+    same_date_before,
+    same_easter_before,
+)
 from models.panel import Panel
 from models.week_profile import Usual, by_weekday, running, usual_of
 
@@ -237,9 +245,14 @@ def _usual_features(h: History, rows: Ints, t: Ints, target: Ints, last_same: In
     columns = {f"usual_{weeks}": usual.mean(rows, last_same, promo, weeks) / s for weeks in (8, 26)}
     columns["expected"] = columns["usual_26"] * usual.pace(rows, t, 28, s)
     day, today = h.panel.day(target, rows), h.panel.day(t, rows)
-    for name, like in (("date", same_date_before(day)), ("easter", same_easter_before(day))):
-        columns[f"all_same_{name}"] = usual.on_day(like, today)
-        columns[f"own_same_{name}"] = usual.own(rows, t + like - today, h.y, s, t)
+    by_date, by_easter = same_date_before(day), same_easter_before(day)
+    # shut for Easter last year says nothing of this year's date, and the other way round
+    for name, like, told in (
+        ("date", by_date, ~np.isin(from_easter(by_date), MOVING)),
+        ("easter", by_easter, np.isin(from_easter(day), NEAR_EASTER)),
+    ):
+        columns[f"all_same_{name}"] = np.where(told, usual.on_day(like, today), np.nan)
+        columns[f"own_same_{name}"] = np.where(told, usual.own(rows, t + like - today, h.y, s, t), np.nan)
     return columns
 
 
