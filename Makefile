@@ -5,7 +5,7 @@ RUN = .venv/bin/
 export UV_PYTHON_DOWNLOADS = never
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup demo up test unit integration check lint format types imports migrations bench docs lock audit leaks sbom clean
+.PHONY: help setup demo up test unit integration check lint format types imports migrations bench chaos docs lock audit leaks sbom clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ migrations: setup
 bench: setup  ## benchmarks; tables on the screen, figures in bench-results/
 	@$(UV) sync --locked --quiet --all-groups --python $(PYTHON)
 	@$(RUN)python -m bench $(if $(DATA),--data "$(DATA)")
+
+chaos: setup  ## kills, faults and poison against the real stack; N=20 trials of a kind; bench-results/chaos.json
+	@$(RUN)python -m bench.chaos $(if $(N),--trials $(N))
 
 docs: setup  ## docs/data-dictionary.md from the comments of the tables
 	@$(RUN)python -m warehouse.dictionary

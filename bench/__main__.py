@@ -15,10 +15,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with published data sets")
     data = parser.parse_args().data
-    runs = [["bench.connectors"], ["bench.budgets"], ["bench.forecasting", "--sets", "promo"]]
+    runs = [
+        ["bench.connectors"],
+        ["bench.budgets"],
+        ["bench.loading"],
+        ["bench.marts"],
+        ["bench.forecasting", "--sets", "promo"],
+    ]
     if data is not None:
         orders = sorted((data / "online_retail_ii").glob("*.parquet"))
-        runs[2:] = [
+        runs[4:] = [
             ["bench.forecasting", "--data", str(data)],
             ["bench.anomalies", "--data", str(data / "nab")],
             *([name, *map(str, orders)] for name in ("bench.customers", "bench.baskets") if orders),
