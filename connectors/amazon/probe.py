@@ -11,7 +11,7 @@ from connectors.amazon.reports import ALL_ORDERS, stamp
 from connectors.budget import Rate
 from connectors.client import Call, ChannelClient
 from connectors.errors import AuthenticationError, ConnectorError
-from connectors.finding import Finding
+from connectors.finding import Finding, unanswered
 
 _PARTICIPATIONS = Call(
     "getMarketplaceParticipations", Rate(0.016, 15), "sellers/v1/marketplaceParticipations"
@@ -47,7 +47,7 @@ def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
         )
         return
     except ConnectorError as error:
-        yield Finding("token", False, str(error), "try again; if it stays, look at Amazon's health page")
+        yield unanswered("token", error, "report it with --debug")
         return
     yield Finding("token", True, "Amazon gives access tokens and answers")
     yield from _marketplaces(answer.body, places)
@@ -62,8 +62,8 @@ def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
         try:
             looked = client.send(call)
         except ConnectorError as error:
-            yield Finding(
-                subject, False, str(error), f"grant the role that {call.operation} needs, and authorize again"
+            yield unanswered(
+                subject, error, f"grant the role that {call.operation} needs, and authorize again"
             )
             continue
         rate = looked.headers.get(RATE_HEADER)

@@ -7,8 +7,8 @@ import msgspec
 
 from connectors.base import Window
 from connectors.client import ChannelClient
-from connectors.errors import AuthenticationError, ConnectorError
-from connectors.finding import Finding
+from connectors.errors import AuthenticationError, ConnectorError, DeferredError, RateLimitError
+from connectors.finding import Finding, unanswered
 from connectors.shopify import queries
 from connectors.shopify.ask import call, data_of
 from connectors.shopify.reader import API_VERSION, ShopifyReader
@@ -65,7 +65,7 @@ def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
         yield Finding("token", False, str(error), advice)
         return
     except (ConnectorError, msgspec.MsgspecError) as error:
-        yield Finding("token", False, str(error), "try again; if it stays, look at Shopify's status page")
+        yield unanswered("token", error, "report it with --debug")
         return
     rate, _ = ShopifyReader(client.account).learned(call(client, "Probe", "", {}), answer)
     limits = f"; {rate.per_second:g} points a second" if rate else ""
@@ -123,7 +123,10 @@ def _resources(client: ChannelClient, now: datetime) -> Iterator[Finding]:
     for subject, (name, query) in _LOOKS.items():
         try:
             client.send(call(client, name, query, variables))
+        except (RateLimitError, DeferredError) as error:
+            yield unanswered(subject, error, "")
+            return  # all queries spend from one bucket
         except ConnectorError as error:
-            yield Finding(subject, False, str(error), "grant the scope it names and install the app again")
+            yield unanswered(subject, error, "grant the scope it names and install the app again")
         else:
             yield Finding(subject, True, f"{name} answers")

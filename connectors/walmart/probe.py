@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from connectors.client import Call, ChannelClient
 from connectors.errors import AuthenticationError, ConnectorError
-from connectors.finding import Finding
+from connectors.finding import Finding, unanswered
 from connectors.walmart.order_pages import NODE_TYPES, stamp
 from connectors.walmart.order_pages import RATE as ORDERS_RATE
 from connectors.walmart.pages import INVENTORIES_RATE, ITEMS_RATE, RETURNS_RATE, WFS_RATE
@@ -33,9 +33,7 @@ def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
                 return  # the first look: no other will fare better
             continue
         except ConnectorError as error:
-            yield Finding(
-                subject, False, str(error), "try again; if it stays, look at Walmart's API status page"
-            )
+            yield unanswered(subject, error, "try again; if it stays, report it with --debug")
             continue
         else:
             left = answer.headers.get(_LEFT)

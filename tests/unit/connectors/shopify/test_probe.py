@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from connectors.client import Limits
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.state import SandboxState
 from connectors.shopify import open_client
@@ -18,8 +19,8 @@ def running() -> Iterator[tuple[SandboxState, str]]:
         yield started
 
 
-def found(url: str) -> dict[str, Finding]:
-    with client(url) as talking:
+def found(url: str, limits: Limits | None = None) -> dict[str, Finding]:
+    with client(url, limits=limits) as talking:
         return {finding.subject: finding for finding in probe(talking, NOW)}
 
 
@@ -60,3 +61,14 @@ def test_currency_zone_and_version_are_compared(running: tuple[SandboxState, str
 
     assert findings["currency"].advice == "set SHOPIFY_CURRENCY=EUR"
     assert not findings["version"].ok
+
+
+def test_a_busy_shop_is_not_taken_for_a_missing_scope(running: tuple[SandboxState, str]):
+    state, url = running
+    headers = {"Retry-After": "600"}
+    state.faults.add(Fault(operation="shopify.orders", kind="status", status=429, headers=headers))
+
+    findings = found(url, Limits(max_wait=1))
+
+    assert (findings["orders"].level, "carts" in findings) == ("warn", False)
+    assert findings["orders"].advice.startswith("nothing to mend")
