@@ -272,7 +272,7 @@ def measure(case: str, url: str, orders: int) -> Iterator[dict[str, Any]]:
 
 
 def _written(connection: Connection, table: str, before: int) -> int:
-    """Rows of `table` in versions that transactions from `before` on wrote; the server is young, ids have not wrapped."""
+    """Rows of `table` written by transactions from `before` on; the server is young, ids have not wrapped."""
     query = f"SELECT count(*) FROM {table} WHERE xmin::text::bigint >= :before"  # noqa: S608
     return int(connection.scalar(text(query), {"before": before}) or 0)
 

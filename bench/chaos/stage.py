@@ -93,7 +93,7 @@ class Stage:
         home: Path,
         accounts: Sequence[str],
     ) -> None:
-        self.state, self.now, self.accounts = state, state.now(), accounts
+        self.state, self.now = state, state.now()
         self.engine = engines.postgres(database_url)
         self.client = engines.clickhouse(clickhouse_url)
         urls = {"postgres": make_url(database_url), "clickhouse": make_url(clickhouse_url)}
@@ -107,7 +107,7 @@ class Stage:
             "WHARF_SECRET_KEY": "a key for trials, thirty-two bytes",
             "WHARF_FIRST_LOAD_DAYS": "400",
         }
-        self.play(state.world)
+        self.play(state.world, accounts)
         self._nursery_at = home / "nursery"
         self._nursery: subprocess.Popen[str] | None = None
         self.import_seconds = 0.0
@@ -117,10 +117,10 @@ class Stage:
         """What happened."""
         return self.state.world
 
-    def play(self, world: World) -> None:
-        """Let the sandbox play `world` from now on."""
-        self.state.world = world
-        self.markets = [market for market in world.markets if market.platform in self.accounts]
+    def play(self, world: World, accounts: Sequence[str]) -> None:
+        """Let the sandbox play `world` from now on, and sync (and look at) `accounts` of it."""
+        self.state.world, self.accounts = world, accounts
+        self.markets = [market for market in world.markets if market.platform in accounts]
         self._environment = {**self._sandbox.environment(PACE), **self._fixed}
 
     def prepare(self) -> None:

@@ -2,12 +2,21 @@
 -- Products whose cost nobody states are shown with the units they hide, and have no margin.
 SELECT p.sku AS sku,
        m.currency AS currency,
-       sum(m.net_sales) - sum(m.refunded_net_amount) AS revenue,
-       sum(m.fees_amount) AS fees,
-       if(sum(m.units_without_cost) = 0, sum(m.goods_cost), NULL) AS goods,
-       if(sum(m.units_without_cost) = 0, sum(m.contribution_margin), NULL) AS margin,
-       sum(m.units_without_cost) AS units_without_cost
-FROM analytics.daily_margin m
+       m.revenue AS revenue,
+       m.fees AS fees,
+       if(m.units_without_cost = 0, m.goods, NULL) AS goods,
+       if(m.units_without_cost = 0, m.margin, NULL) AS margin,
+       m.units_without_cost AS units_without_cost
+FROM (
+    SELECT product_id,
+           currency,
+           sum(net_sales) - sum(refunded_net_amount) AS revenue,
+           sum(fees_amount) AS fees,
+           sum(goods_cost) AS goods,
+           sum(contribution_margin) AS margin,
+           sum(units_without_cost) AS units_without_cost
+    FROM analytics.daily_margin
+    GROUP BY product_id, currency
+) m
 JOIN analytics.products p ON p.product_id = m.product_id
-GROUP BY sku, currency
 ORDER BY margin DESC NULLS LAST, sku

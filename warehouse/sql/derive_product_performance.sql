@@ -4,24 +4,35 @@ WITH ends AS (
     FROM (SELECT channel_id, max(date) AS last_date FROM analytics.daily_sales_summary GROUP BY channel_id) d
     LEFT JOIN analytics.channels c ON c.channel_id = d.channel_id
 ),
+-- Two arrays instead of a join, and each row into one span of days: all of the summary passes here.
+(SELECT (groupArray(channel_id), groupArray(as_of)) FROM ends) AS known,
+spans AS (
+    SELECT channel_id, product_id, currency, transform(channel_id, known.1, known.2, toDate(0)) AS end,
+           multiIf(date > end - 7, 7, date > end - 28, 28, date > end - 56, 56, date > end - 90, 90,
+                   date > end - 365, 365, 9999) AS span,
+           minIf(date, total_units > 0) AS first_date, maxIf(date, total_units > 0) AS last_date,
+           countIf(total_units > 0) AS sold_days, sum(total_units) AS units, sum(refunded_units) AS refunded,
+           sum(total_revenue) AS revenue
+    FROM analytics.daily_sales_summary
+    WHERE date <= end AND product_id <> 0
+    GROUP BY channel_id, product_id, currency, end, span
+),
 sums AS (
-    SELECT s.channel_id AS channel_id, s.product_id AS product_id, s.currency AS currency, any(e.as_of) AS as_of,
-           minIf(s.date, s.total_units > 0) AS first_sale_date, maxIf(s.date, s.total_units > 0) AS last_sale_date,
-           sumIf(s.total_units, s.date > e.as_of - 7) AS units_7d,
-           sumIf(s.total_units, s.date > e.as_of - 28) AS units_28d,
-           sumIf(s.total_units, s.date > e.as_of - 56 AND s.date <= e.as_of - 28) AS units_prev_28d,
-           sumIf(s.total_units, s.date > e.as_of - 90) AS units_90d,
-           sumIf(s.total_units, s.date > e.as_of - 365) AS units_365d,
-           sumIf(s.refunded_units, s.date > e.as_of - 90) AS refunded_90d,
-           sumIf(s.total_revenue, s.date > e.as_of - 28) AS revenue_28d,
-           sumIf(s.total_revenue, s.date > e.as_of - 56 AND s.date <= e.as_of - 28) AS revenue_prev_28d,
-           sumIf(s.total_revenue, s.date > e.as_of - 90) AS revenue_90d,
-           sumIf(s.total_revenue, s.date > e.as_of - 365) AS revenue_365d
-    FROM analytics.daily_sales_summary s
-    JOIN ends e ON e.channel_id = s.channel_id
-    WHERE s.date <= e.as_of AND s.product_id <> 0
-    GROUP BY s.channel_id, s.product_id, s.currency
-    HAVING countIf(s.total_units > 0) > 0
+    SELECT channel_id, product_id, currency, any(end) AS as_of,
+           minIf(first_date, sold_days > 0) AS first_sale_date, maxIf(last_date, sold_days > 0) AS last_sale_date,
+           sumIf(units, span = 7) AS units_7d,
+           sumIf(units, span <= 28) AS units_28d,
+           sumIf(units, span = 56) AS units_prev_28d,
+           sumIf(units, span <= 90) AS units_90d,
+           sumIf(units, span <= 365) AS units_365d,
+           sumIf(refunded, span <= 90) AS refunded_90d,
+           sumIf(revenue, span <= 28) AS revenue_28d,
+           sumIf(revenue, span = 56) AS revenue_prev_28d,
+           sumIf(revenue, span <= 90) AS revenue_90d,
+           sumIf(revenue, span <= 365) AS revenue_365d
+    FROM spans
+    GROUP BY channel_id, product_id, currency
+    HAVING sum(sold_days) > 0
 ),
 ranked AS (
     SELECT *,
