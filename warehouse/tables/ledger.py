@@ -44,7 +44,9 @@ class SalesEvent(Base):
     line_id: Mapped[Code] = mapped_column(comment="core.order_items.line_id, also after the line is gone.")
     channel_id: Mapped[Key] = mapped_column(comment="core.channels.id.")
     product_id: Mapped[Key | None] = mapped_column(comment="core.products.id; null: no product.")
-    kind: Mapped[Code] = mapped_column(comment="sale, replacement (units only), edit, cancellation, refund or return.")
+    kind: Mapped[Code] = mapped_column(
+        comment="sale, replacement (units only), edit, cancellation, refund or return."
+    )
     reference: Mapped[Code] = mapped_column(comment="Refund id for dated refunds, else empty.")
     happened_at: Mapped[UtcDateTime] = mapped_column(
         comment="When it happened; the source's update instant where it does not say."
