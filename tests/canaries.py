@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
 from sqlalchemy import text
 
@@ -107,19 +108,20 @@ def listening() -> Iterator[Canaries]:
 
 
 def in_text(content: str, wanted: Iterable[str]) -> set[str]:
-    """Those of `wanted` that stand in `content`, in any case of letters."""
-    lower = content.lower()
-    return {value for value in wanted if value.lower() in lower}
+    """Those of `wanted` that stand in `content`, in any case of letters. One pass, however many are wanted."""
+    found = pl.Series([content]).str.extract_many(
+        sorted(wanted), ascii_case_insensitive=True, overlapping=True
+    )
+    return set(found.explode().drop_nulls())
 
 
 def in_files(folder: Path, wanted: Iterable[str]) -> set[tuple[str, str]]:
     """(file, canary) found in any file below `folder`, whatever its format; sockets are none."""
-    patterns = re.compile(b"|".join(re.escape(value.encode()) for value in sorted(wanted)), re.IGNORECASE)
     return {
-        (str(path), match[0].decode())
+        (str(path), value)
         for path in folder.rglob("*")
         if path.is_file()
-        for match in patterns.finditer(path.read_bytes())
+        for value in in_text(path.read_bytes().decode(errors="replace"), wanted)
     }
 
 
