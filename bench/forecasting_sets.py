@@ -141,8 +141,9 @@ SIZES = {
 
 def _is_holiday(day: date) -> bool:
     """Shops of the simulated chain are shut: fixed days and those that move with Easter."""
-    fixed = {(1, 1), (5, 1), (10, 3), (12, 25), (12, 26)}
-    return (day.month, day.day) in fixed or int(from_easter(np.array([(day - EPOCH).days]))[0]) in {-2, 1, 39, 50}
+    fixed, moving = {(1, 1), (5, 1), (10, 3), (12, 25), (12, 26)}, {-2, 1, 39, 50}
+    easter = int(from_easter(np.array([(day - EPOCH).days]))[0])
+    return (day.month, day.day) in fixed or easter in moving
 
 
 def _choose(names: list[str], limit: int, seed: int) -> list[str]:
