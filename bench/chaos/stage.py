@@ -104,7 +104,7 @@ class Stage:
             "DATABASE_URL": through["postgres"].render_as_string(hide_password=False),
             "CLICKHOUSE_URL": through["clickhouse"].render_as_string(hide_password=False),
             "WHARF_HOME": str(home),
-            "WHARF_SECRET_KEY": "a key for trials, thirty-two bytes",
+            "WHARF_SECRET_KEY": "a key for trials, thirty-two bytes",  # pragma: allowlist secret
             "WHARF_FIRST_LOAD_DAYS": "400",
         }
         self.play(state.world, accounts)
