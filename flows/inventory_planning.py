@@ -13,8 +13,18 @@ from prefect.states import Completed
 
 from flows import connections, report
 from flows.settings import WharfSettings
-from models import assortment, inventory, planning_plots, price_effect, replenishment, stockout, whatif
+from models import (
+    assortment,
+    inventory,
+    planning_plots,
+    price_effect,
+    replenishment,
+    stock_history,
+    stockout,
+    whatif,
+)
 from models.base import SeriesError
+from models.implied_risk import implied
 from warehouse import demand_sums, planning, read
 
 PLANNING = Asset(key="clickhouse://wharf/analytics/replenishment")
@@ -24,7 +34,12 @@ MOST_EFFECT_SERIES = 3000
 
 @flow(name="inventory-planning", flow_run_name="inventory-planning-{day}")
 def inventory_planning(day: date | None = None, budget: float | None = None) -> State[Any]:
-    """Plan from the newest forecast and the stock as it is; `budget` (default: the setting) caps today's orders."""
+    """Plan from the newest forecast and the stock as it is.
+
+    Args:
+        day: The day the plan is for. Empty: today.
+        budget: The most today's orders may cost together, in the currency of the costs. Empty: WHARF_PURCHASE_BUDGET.
+    """
     now = datetime.now(UTC)
     summary = plan(day or now.date(), now, budget)
     if not summary:
@@ -40,7 +55,15 @@ def what_if(
     service_level: float | None = None,
     day: date | None = None,
 ) -> State[Any]:
-    """Another price (-0.1: 10 % less), promotion, lead time or service level: demand, stock, cost beside today's."""
+    """Demand, stock and cost under other conditions, beside today's. Nothing is changed by asking.
+
+    Args:
+        price_change: Of every price, as a share: -0.1 is 10 % less.
+        promotion: Whether everything is promoted.
+        lead_time_days: Days from ordering goods to having them. Empty: as they are.
+        service_level: The share of order cycles that shall pass without a stock-out, such as 0.95. Empty: as it is.
+        day: The first day looked at. Empty: today.
+    """
     scenario = whatif.Scenario(price_change, promotion, lead_time_days, service_level)
     totals = imagine(scenario, day or datetime.now(UTC).date())
     return Completed(
@@ -197,11 +220,11 @@ def _risk(
     if levels.is_empty():
         return None, None
     days = levels.join(demand.select("series_id", "date", units="y"), on=["series_id", "date"], how="left")
-    past = stockout.history(
+    past = stock_history.history(
         days.with_columns(pl.col("units").fill_null(0.0), in_stock=pl.col("available") > 0)
     )
     try:
-        return past, stockout.train(past)
+        return past, stockout.train(past, implied(past, demand, stockout.test_days(past)))
     except SeriesError as short:
         get_run_logger().info("risk comes from the forecast alone: %s", short)
         return past, None
@@ -213,7 +236,7 @@ def _rated(
     """One row per SKU, channel and horizon; by the better of the two methods."""
     learned = stockout.predict(model, past) if past is not None and model is not None else {}
     parts = []
-    for horizon in stockout.HORIZONS:
+    for horizon in stock_history.HORIZONS:
         told = ordered.select(
             "series_id", "product_id", "channel_id", horizon_days=pl.lit(horizon),
             forecast_probability=pl.col(f"p_stockout_{horizon}d").clip(0.0, 1.0),

@@ -185,6 +185,43 @@ class GeneratedWorld:
             }
         )
 
+    def true_stock(self, channel: str) -> pl.DataFrame:
+        """Units bought on, sellable and on their way at the end of each local day before today, by `sku` and `date`.
+
+        A listed SKU's days begin with the first goods for it.
+        """
+        market, skus = self._position(channel), len(self.catalogue.skus)
+        days = (self.today - self.first_day).days
+        midnights = self._midnights[market, : days + 1]
+        listed = np.flatnonzero(self.catalogue.listed[market])
+
+        def summed(cell: Ints, at: Ints, units: Ints) -> Ints:
+            day = np.maximum(np.searchsorted(midnights, at, side="right") - 1, 0)
+            mine = (cell // skus == market) & (at < midnights[-1])
+            table = np.zeros((skus, days), dtype=np.int64)
+            np.add.at(table, (cell[mine] % skus, day[mine]), units[mine])
+            return table[listed]
+
+        cell, at, on_hand, reserved, inbound = self._ledger.movements()
+        available = summed(cell, at, on_hand - reserved).cumsum(axis=1)
+        coming = summed(cell, at, inbound).cumsum(axis=1)
+        orders, lines = self.book.orders, self.book.lines
+        real = orders.replaces[lines.order] == 0
+        row = lines.order[real]
+        kept = (lines.quantity - lines.cancelled)[real]
+        sold = summed(orders.channel[row] * skus + lines.product[real], orders.created[row], kept)
+        known = ((available > 0) | (coming > 0)).cumsum(axis=1) > 0
+        dates = pl.date_range(self.first_day, self.today, closed="left", eager=True)
+        return pl.DataFrame(
+            {
+                "sku": np.repeat(np.array(self.catalogue.skus)[listed], days),
+                "date": pl.concat([dates] * len(listed)),
+                "units": sold.ravel(),
+                "available": available.ravel(),
+                "inbound": coming.ravel(),
+            }
+        ).filter(pl.Series(known.ravel()))
+
     # How it is made
 
     def _write_book(self, rng: np.random.Generator, drawn: Drawn, outcome: Outcome) -> OrderBook:

@@ -227,11 +227,15 @@ class Ledger:
         in_time = np.argsort(columns[1], kind="stable")
         self._table = tuple(column[in_time] for column in columns)
 
-    def levels(self, now: int) -> tuple[Ints, Ints, Ints, Ints]:
-        """On hand, reserved, inbound and last movement (0: none yet) of each cell at `now`."""
+    def movements(self) -> tuple[Ints, ...]:
+        """Cell, instant, and what is added to on hand, reserved and inbound, in time order."""
         if self._table is None:
             raise RuntimeError("the ledger is not closed")
-        cell, at, *moves = self._table
+        return self._table
+
+    def levels(self, now: int) -> tuple[Ints, Ints, Ints, Ints]:
+        """On hand, reserved, inbound and last movement (0: none yet) of each cell at `now`."""
+        cell, at, *moves = self.movements()
         end = int(np.searchsorted(at, now, side="right"))
         sums = [
             np.bincount(cell[:end], weights=move[:end], minlength=self.cells).astype(np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models import assortment, drop, price_effect, replenishment, stockout, whatif
+from models import assortment, drop, price_effect, replenishment, stock_history, stockout, whatif
 from models.base import SeriesError
 from models.inventory import reorder
 from models.simulation import Terms, play
@@ -227,7 +227,7 @@ def stock_path(items=40, days=330, seed=8):
 
 
 def test_risk_is_learned_from_past_stock_and_beats_chance_on_later_weeks():
-    past = stockout.history(stock_path())
+    past = stock_history.history(stock_path())
     model = stockout.train(past)
     said = stockout.predict(model, past)
     week = next(row for row in model.scores if row["horizon_days"] == 7)
@@ -236,7 +236,7 @@ def test_risk_is_learned_from_past_stock_and_beats_chance_on_later_weeks():
     assert week["calibration_error"] < 0.06
     assert (said[7] <= said[14]).all()
     assert (said[14] <= said[30]).all()
-    learn, tune, test = stockout.split(stockout.origins(past))
+    learn, tune, test = stockout.split(stock_history.origins(past))
     assert max(learn) + 30 <= min(tune)
     assert max(tune) + 30 <= min(test)
     assert stockout.better(model, 7) == "learned"
@@ -247,12 +247,12 @@ def test_what_later_orders_brought_does_not_hide_a_stock_out():
     path = pl.DataFrame({"series_id": "m|a", "date": days, "units": 2.0, "in_stock": True,
                          "available": [10, 8, 6, 4, 12, 10, 8, 6, 4, 2, 2, 2],
                          "inbound": [0, 0, 10, 10, 0, 0, 0, 0, 0, 0, 0, 0]})  # fmt: skip
-    past = stockout.history(path)
+    past = stock_history.history(path)
 
-    assert stockout.outcome(past, 1, 7).tolist() == [1.0]  # 6, 4, then empty without the ten that came
-    assert stockout.outcome(past, 2, 7).tolist() == [0.0]  # they were on their way already
+    assert stock_history.outcome(past, 1, 7).tolist() == [1.0]  # 6, 4, then empty without the ten that came
+    assert stock_history.outcome(past, 2, 7).tolist() == [0.0]  # they were on their way already
 
 
 def test_too_short_a_past_is_said():
     with pytest.raises(SeriesError, match="too few"):
-        stockout.train(stockout.history(stock_path(items=3, days=60)))
+        stockout.train(stock_history.history(stock_path(items=3, days=60)))
