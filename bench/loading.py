@@ -41,7 +41,7 @@ ITEMS_AN_ORDER = 2.5
 DAYS = 365
 T0 = datetime(2025, 1, 1, tzinfo=UTC)
 PHASES = ("first", "unchanged", "5 % changed")
-CASES = ("wharf", "dlt defaults", "dlt tuned", "psycopg2 execute_values", "raw COPY")
+CASES = ("wharf", "dlt defaults", "dlt tuned", "dlt Arrow", "psycopg2 execute_values", "raw COPY")
 _KINDS: dict[str, pl.DataType] = {
     tables.TEXT: pl.String(),
     tables.COUNT: pl.Int64(),
@@ -195,8 +195,8 @@ def raw_copy(url: str) -> Callable[[Source], None]:
     return load
 
 
-def dlt_pipeline(url: str, *, tuned: bool) -> Callable[[Source], None]:
-    """dlt's merge of rows; tuned: Arrow tables through CSV files, the newest version kept."""
+def dlt_pipeline(url: str, *, tuned: bool = False, arrow: bool = False) -> Callable[[Source], None]:
+    """dlt's merge of rows; tuned: through CSV files, the newest version kept; arrow: given tables, not rows, as well."""
     os.environ |= {
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "CRITICAL",
@@ -215,7 +215,7 @@ def dlt_pipeline(url: str, *, tuned: bool) -> Callable[[Source], None]:
 
         def rows(name: str) -> Iterator[Any]:
             for frame in kept[name]:
-                yield frame.to_arrow(compat_level=pl.CompatLevel.oldest()) if tuned else frame.to_dicts()
+                yield frame.to_arrow(compat_level=pl.CompatLevel.oldest()) if arrow else frame.to_dicts()
 
         resources = [
             dlt.resource(
@@ -246,8 +246,9 @@ def _own_tables(connection: Any) -> None:
 
 _LOADERS: dict[str, Callable[[str], Callable[[Source], None]]] = {
     "wharf": wharf,
-    "dlt defaults": lambda url: dlt_pipeline(url, tuned=False),
+    "dlt defaults": dlt_pipeline,
     "dlt tuned": lambda url: dlt_pipeline(url, tuned=True),
+    "dlt Arrow": lambda url: dlt_pipeline(url, tuned=True, arrow=True),
     "psycopg2 execute_values": psycopg2_values,
     "raw COPY": raw_copy,
 }
@@ -255,6 +256,7 @@ _ROWS_IN = {
     "wharf": ("core.orders", "core.order_items", "core.sales_events"),
     "dlt defaults": ("loaded.orders", "loaded.order_items"),
     "dlt tuned": ("loaded.orders", "loaded.order_items"),
+    "dlt Arrow": ("loaded.orders", "loaded.order_items"),
     "psycopg2 execute_values": ("orders", "order_items"),
 }
 

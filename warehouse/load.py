@@ -253,7 +253,7 @@ def _with_seq(frame: pl.DataFrame, name: str, page: int, parent: pl.DataFrame | 
     """
     base = page * _VERSIONS_PER_PAGE
     keys = tables.KEYS[name]
-    if name in _PARENT_FRAMES:
+    if name in _PARENT_FRAMES and _is_tangled(frame, name, None):
         return frame.with_columns(seq=base + pl.int_range(pl.len()).over(keys))
     if name in tables.PARENTS and parent is not None:
         parent_keys = tables.KEYS[tables.PARENTS[name][0]]

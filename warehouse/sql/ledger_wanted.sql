@@ -3,24 +3,25 @@ WITH lines AS MATERIALIZED (
     {line_sales}
     {which}
 ),
--- Refunds in the order they happened: the dated ones, then what the order states beyond them.
+-- Refunds in the order they happened: the dated ones, then what the order states beyond them. Each keeps what it is a
+-- refund of, so that no line has to be looked up again.
 dated AS (
-    SELECT l.order_id, l.line_id, r.refund_id AS reference,
+    SELECT l.*, r.refund_id AS reference,
            coalesce(r.refunded_at, r.source_updated_at, l.source_updated_at) AS happened_at,
-           r.quantity AS units, coalesce(r.amount, 0) AS amount, coalesce(r.net_amount, 0) AS net
+           r.quantity AS given_units, coalesce(r.amount, 0) AS given_amount, coalesce(r.net_amount, 0) AS given_net
     FROM lines l
     JOIN core.refunds r
       ON r.channel_id = l.channel_id AND r.order_external_id = l.external_id AND r.order_line_id = l.line_id
     WHERE NOT l.is_replacement
 ),
 dated_sum AS (
-    SELECT order_id, line_id, sum(units) AS units, sum(amount) AS amount, sum(net) AS net
+    SELECT order_id, line_id, sum(given_units) AS units, sum(given_amount) AS amount, sum(given_net) AS net
     FROM dated GROUP BY 1, 2
 ),
 refunds AS (
-    SELECT order_id, line_id, reference, happened_at, units, amount, net FROM dated
+    SELECT * FROM dated
     UNION ALL
-    SELECT l.order_id, l.line_id, '', l.source_updated_at, greatest(l.refunded_units - coalesce(d.units, 0), 0),
+    SELECT l.*, '', l.source_updated_at, greatest(l.refunded_units - coalesce(d.units, 0), 0),
            greatest(l.refunded_amount - coalesce(d.amount, 0), 0),
            greatest(l.refunded_net - coalesce(d.net, 0), 0)
     FROM lines l
@@ -29,8 +30,7 @@ refunds AS (
        OR l.refunded_net > coalesce(d.net, 0)
 ),
 running AS (
-    SELECT r.*, sum(r.units) OVER before AS units_before, sum(r.amount) OVER before AS amount_before,
-           sum(r.net) OVER before AS net_before
+    SELECT r.*, sum(r.given_units) OVER before AS units_before, sum(r.given_net) OVER before AS net_before
     FROM refunds r
     WINDOW before AS (
         PARTITION BY r.order_id, r.line_id ORDER BY r.reference = '', r.happened_at, r.reference
@@ -38,16 +38,15 @@ running AS (
     )
 ),
 capped AS (
-    SELECT r.order_id, r.line_id, r.reference, r.happened_at,
-           CASE WHEN NOT l.units > 0 THEN 0 WHEN l.cancelled_units = 0 THEN r.units
-                ELSE greatest(least(r.units, l.units - l.cancelled_units - coalesce(r.units_before, 0)), 0)
-           END AS units,
-           CASE WHEN NOT l.units > 0 OR l.cancelled_units = l.units THEN 0 ELSE r.amount END AS amount,
-           CASE WHEN NOT l.units > 0 THEN 0 WHEN l.cancelled_units = 0 THEN r.net
-                ELSE greatest(least(r.net, l.net - l.cancelled_net - coalesce(r.net_before, 0)), 0)
-           END AS net
+    SELECT r.*,
+           CASE WHEN NOT r.units > 0 THEN 0 WHEN r.cancelled_units = 0 THEN r.given_units
+                ELSE greatest(least(r.given_units, r.units - r.cancelled_units - coalesce(r.units_before, 0)), 0)
+           END AS back_units,
+           CASE WHEN NOT r.units > 0 OR r.cancelled_units = r.units THEN 0 ELSE r.given_amount END AS back_amount,
+           CASE WHEN NOT r.units > 0 THEN 0 WHEN r.cancelled_units = 0 THEN r.given_net
+                ELSE greatest(least(r.given_net, r.net - r.cancelled_net - coalesce(r.net_before, 0)), 0)
+           END AS back_net
     FROM running r
-    JOIN lines l ON l.order_id = r.order_id AND l.line_id = r.line_id
 ),
 wanted AS (
     SELECT order_id, line_id, 'sale' AS part, '' AS reference, coalesce(product_id, 0) AS product_id,
@@ -69,9 +68,7 @@ wanted AS (
     FROM lines
     WHERE cancelled_units > 0 AND NOT is_replacement
     UNION ALL
-    SELECT l.order_id, l.line_id, 'refund', c.reference, coalesce(l.product_id, 0), l.channel_id, l.order_date,
-           l.currency, greatest(c.happened_at, l.ordered_at), l.source_updated_at, 0, 0, 0, 0,
-           c.units::bigint, c.amount, c.net
-    FROM capped c
-    JOIN lines l ON l.order_id = c.order_id AND l.line_id = c.line_id
+    SELECT order_id, line_id, 'refund', reference, coalesce(product_id, 0), channel_id, order_date, currency,
+           greatest(happened_at, ordered_at), source_updated_at, 0, 0, 0, 0, back_units::bigint, back_amount, back_net
+    FROM capped
 )

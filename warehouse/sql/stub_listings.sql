@@ -6,9 +6,11 @@ SELECT DISTINCT ON (l.channel_id, coalesce(nullif(l.external_id, ''), l.sku))
 FROM t_product_of l
 WHERE NOT EXISTS (
     SELECT FROM core.channel_products k
-    WHERE k.channel_id = l.channel_id
-      AND (k.external_id = coalesce(nullif(l.external_id, ''), l.sku)
-           OR (k.product_id = l.product_id AND NOT k.is_stub))
+    WHERE k.channel_id = l.channel_id AND k.external_id = coalesce(nullif(l.external_id, ''), l.sku)
+)
+  AND NOT EXISTS (
+    SELECT FROM core.channel_products k
+    WHERE k.channel_id = l.channel_id AND k.product_id = l.product_id AND NOT k.is_stub
 )
 ORDER BY l.channel_id, coalesce(nullif(l.external_id, ''), l.sku), l.sku
 ON CONFLICT (channel_id, external_id) DO NOTHING
