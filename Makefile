@@ -30,8 +30,9 @@ up: setup  ## the same stack, kept running with its schedules; Ctrl-C ends it
 	@exec $(RUN)wharf up
 
 # -- tests and checks ----------------------------------------------------------------------------
+# Two workers, each with servers of its own; a file's tests stay together, since they share a database.
 test: setup  ## every test, on the embedded stack
-	$(RUN)pytest
+	$(RUN)pytest --numprocesses 2 --dist loadfile
 
 unit: setup  ## the fast tests alone
 	$(RUN)pytest tests/unit
