@@ -1,4 +1,5 @@
-"""Automations as code: a run that died is shown as crashed, and the operator hears of failed and late runs.
+"""Automations as code: a run that died is shown as crashed, and the operator hears of failed runs, late runs and
+accounts nothing was read from for long.
 
 Correctness needs none of them: leases and watermarks live in PostgreSQL. They are for people.
 """
@@ -11,40 +12,60 @@ from pydantic import SecretStr
 # A flow process says every 30 s that it lives (PREFECT_FLOWS_HEARTBEAT_FREQUENCY); three missed are one too many.
 HEARTBEAT_SECONDS = 30
 SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
+# Orders are read every quarter of an hour; `/fresh` (deployments/monitoring.py) calls them late after as long.
+STALE = timedelta(hours=2)
 _ENDS = {"Completed", "Failed", "Cancelled", "Crashed"}
 _BLOCK = "wharf-operator"
 
 # Prefect fills in these names when it sends
-_ABOUT = (
+_ABOUT_A_RUN = (
     "{{ flow_run.name }} of {{ flow.name }}: {{ flow_run.state.name }}. "
     "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+)
+_ABOUT_AN_ACCOUNT = (
+    "{{ labels.prefect.resource.id }}: no orders were read for two hours. `wharf status` and the last runs of the"
+    " deployment `orders` say why."
 )
 
 
 def ensure(operator_webhook: SecretStr | None) -> None:
-    """Creates or updates every automation on the server of this process; notices only with a webhook."""
-    wanted = [_zombies()]
-    if operator_webhook:
-        from prefect.blocks.notifications import SlackWebhook
+    """Creates or updates every automation on the server of this process; notices only with a webhook.
 
-        block = SlackWebhook(url=operator_webhook).save(_BLOCK, overwrite=True)
-        wanted += [
-            _notice("Wharf: tell of failed runs", {"Failed", "Crashed", "TimedOut"}, block),
-            _notice("Wharf: tell of late runs", {"Late"}, block),
-        ]
-    for automation in wanted:
-        _save(automation)
-
-
-def _save(automation: Any) -> None:
+    A notice of ours that is not wanted any more is taken away.
+    """
     from prefect.client.orchestration import get_client
 
+    wanted = [_zombies()]
+    if operator_webhook:
+        block = _webhook(operator_webhook)
+        wanted += [
+            _notice("Wharf: tell of failed runs", _of_runs({"Failed", "Crashed", "TimedOut"}), block),
+            _notice("Wharf: tell of late runs", _of_runs({"Late"}), block),
+            _notice("Wharf: tell of stale accounts", _stale(), block, _ABOUT_AN_ACCOUNT),
+        ]
+    names = {automation.name for automation in wanted}
     with get_client(sync_client=True) as client:
-        known = client.read_automations_by_name(automation.name)
-        if known:
-            client.update_automation(known[0].id, automation)
-        else:
-            client.create_automation(automation)
+        known = {one.name: one for one in client.read_automations() if one.name.startswith("Wharf: ")}
+        for automation in wanted:
+            if one := known.get(automation.name):
+                client.update_automation(one.id, automation)
+            else:
+                client.create_automation(automation)
+        for name in known.keys() - names:
+            client.delete_automation(known[name].id)
+
+
+def _webhook(address: SecretStr) -> Any:
+    """The block that posts `{"text": …}`, as Slack, Mattermost and others take it; its address is kept encrypted."""
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+    from prefect.types import SecretDict
+
+    return CustomWebhookNotificationBlock(
+        name="Wharf's operator",
+        url="{{address}}",
+        json_data={"text": "{{subject}}\n{{body}}"},
+        secrets=SecretDict({"address": address.get_secret_value()}),
+    ).save(_BLOCK, overwrite=True)
 
 
 def _zombies() -> Any:
@@ -76,18 +97,37 @@ def _zombies() -> Any:
     )
 
 
-def _notice(name: str, states: set[str], block: Any) -> Any:
-    from prefect.events.actions import SendNotification
-    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+def _of_runs(states: set[str]) -> Any:
+    """A run that a worker started reached one of these states."""
+    from prefect.events.schemas.automations import EventTrigger, Posture
 
-    return AutomationCore(
-        name=name,
-        trigger=EventTrigger(
-            expect={f"prefect.flow-run.{state}" for state in states},
-            match={"prefect.resource.id": ["prefect.flow-run.*"]},
-            match_related={"prefect.resource.id": ["prefect.work-pool.*"]},
-            posture=Posture.Reactive,
-            threshold=1,
-        ),
-        actions=[SendNotification(block_document_id=block, subject=name, body=_ABOUT)],
+    return EventTrigger(
+        expect={f"prefect.flow-run.{state}" for state in states},
+        match={"prefect.resource.id": ["prefect.flow-run.*"]},
+        match_related={"prefect.resource.id": ["prefect.work-pool.*"]},
+        posture=Posture.Reactive,
+        threshold=1,
     )
+
+
+def _stale() -> Any:
+    """An account whose orders were read once and then not for long (`flows.report.was_read`), each by itself."""
+    from prefect.events.schemas.automations import EventTrigger, Posture
+
+    return EventTrigger(
+        after={"wharf.orders.read"},
+        expect={"wharf.orders.read"},
+        match={"prefect.resource.id": ["wharf.account.*"]},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=STALE,
+    )
+
+
+def _notice(name: str, trigger: Any, block: Any, body: str = _ABOUT_A_RUN) -> Any:
+    from prefect.events.actions import SendNotification
+    from prefect.events.schemas.automations import AutomationCore
+
+    action = SendNotification(block_document_id=block, subject=name, body=body)
+    return AutomationCore(name=name, trigger=trigger, actions=[action])

@@ -1,4 +1,5 @@
-"""Tells a Prefect server what Wharf needs: pool, queues, deployments, automations. Idempotent.
+"""Tells a Prefect server what Wharf needs: credential blocks, work pool, queues, limits, variables, deployments,
+automations. Idempotent.
 
 `python -m deployments.bootstrap` does it for the server of PREFECT_API_URL; `wharf up` for its own.
 """
@@ -7,9 +8,15 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parents[1]
+from deployments import credentials
+from deployments.pull import ROOT
+
+if TYPE_CHECKING:
+    from deployments.settings import DeploymentSettings
+
 POOL = "wharf"
 
 
@@ -39,20 +46,45 @@ def run_now(deployment: str, environment: dict[str, str], **parameters: str) -> 
 
 
 def main() -> None:
-    """Everything in order: deployments need the pool and its queues."""
+    """All of it, or one line that says what the server did not take."""
     from pydantic import ValidationError
 
-    from deployments import automations, queues
     from deployments.settings import DeploymentSettings
 
     try:
         settings = DeploymentSettings()
-        _prefect({}, "work-pool", "create", POOL, "--type", settings.work_pool_type, "--overwrite")
-        queues.ensure(POOL)
+        prepare(settings)
         _prefect({}, "deploy", "--all")
     except (BootstrapError, ValidationError) as error:
         sys.exit(" ".join(str(error).split()))
+
+
+def prepare(settings: "DeploymentSettings") -> None:
+    """What deployments stand on, in order: the pool refers to blocks, queues are the pool's."""
+    from deployments import automations, limits, pools, queues
+
+    plain, secret = credentials.configured()
+    _blocks(settings, secret)
+    pools.ensure(POOL, settings, plain, secret)
+    queues.ensure(POOL)
+    limits.ensure()
     automations.ensure(settings.operator_webhook)
+
+
+def _blocks(settings: "DeploymentSettings", secret: Mapping[str, str]) -> None:
+    """The Secret blocks accounts.toml names, from the environment where it has them; a Docker pool's own."""
+    environment = credentials.known_environment()
+    named = list(credentials.of_accounts(settings.accounts_file))
+    given = {block: environment.get(credentials.setting_name(block)) for block in named}
+    credentials.ensure({block: value for block, value in given.items() if value})
+    if settings.work_pool_type == "docker":
+        credentials.ensure({credentials.block_name(name): value for name, value in secret.items()})
+    for block in credentials.missing(named):
+        print(
+            f"accounts.toml names the Secret block {block!r}, and there is none: make it in Prefect's UI under"
+            f" Blocks, or set {credentials.setting_name(block)} and run this again",
+            file=sys.stderr,
+        )
 
 
 def _prefect(environment: dict[str, str], *arguments: str) -> None:
@@ -63,7 +95,7 @@ def _run(environment: dict[str, str], module: str, *arguments: str) -> None:
     done = subprocess.run(  # noqa: S603 our own interpreter and fixed words
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
-        env={**os.environ, **environment, "WHARF_ROOT": str(ROOT)},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,

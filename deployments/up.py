@@ -70,7 +70,6 @@ def run() -> None:
             "CLICKHOUSE_URL": databases.clickhouse_url,
             "WHARF_HOME": str(home),
             "WHARF_SECRET_KEY": ensure_secret_key(home, settings.secret_key),
-            "WHARF_ROOT": str(bootstrap.ROOT),
             "WHARF_PUBLIC_URL": _links_lead_to(settings),
             "PREFECT_API_URL": prefect_url,
             **prefect_client.environment(home),

@@ -24,7 +24,11 @@ DATA_TYPES = ("data_stale", "refused_rows")  # what the sources count is judged 
 
 @flow(name="stock-alerts", flow_run_name="stock-alerts")
 def stock_alerts(now: datetime | None = None) -> State[Any]:
-    """Judge stock against the forecast and the data itself, open and close alerts, and send what is due."""
+    """Judge stock against the forecast and the data itself, open and close alerts, and send what is due.
+
+    Args:
+        now: The instant to judge by. Empty: now.
+    """
     now = now or datetime.now(UTC)
     decided = decide(now)
     sent = deliver(now)

@@ -26,7 +26,11 @@ _NAMES = ("channel_id", "product_id", "category")
 
 @flow(name="anomaly-alerts", flow_run_name="anomaly-alerts")
 def anomaly_alerts(now: datetime | None = None) -> State[Any]:
-    """Judge orders per account, category and SKU up to the last whole hour that was read, and send what is due."""
+    """Judge orders per account, category and SKU up to the last whole hour that was read, and send what is due.
+
+    Args:
+        now: The instant to judge by. Empty: now.
+    """
     now = now or datetime.now(UTC)
     decided = decide(now)
     sent = deliver(now)

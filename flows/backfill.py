@@ -2,18 +2,22 @@
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow, tags
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
+from pydantic import Field
 
 from connectors import registry
+from connectors.errors import ConfigurationError
 from flows import connections, report
 from flows.ingest import Ingested, ingest
 from warehouse import backfills
 from warehouse.batch import Span
 from warehouse.budget import PostgresBudget
+
+Kind = Literal["orders", "refunds", "returns", "carts", "fees", "feedback", "products", "inventory"]
 
 
 @flow(name="backfill", flow_run_name="backfill-{account}-{resource}")
@@ -21,8 +25,8 @@ def backfill(
     account: str,
     since: datetime,
     until: datetime,
-    resource: str = "orders",
-    slice_days: int = 30,
+    resource: Kind = "orders",
+    slice_days: Annotated[int, Field(ge=1, le=366)] = 30,
     again: bool = False,
 ) -> State[Any]:
     """Read what changed in `account` from `since` to `until`, newest slice first: those not read whole yet.
@@ -32,12 +36,13 @@ def backfill(
 
     Args:
         account: Which account, by its name: amazon, shopify, walmart, or one of accounts.toml.
-        since: What changed at this instant or later is read.
+        since: What changed at this instant or later is read. Without a zone: UTC.
         until: What changed before this instant is read.
-        resource: What to read: orders, refunds, returns, carts, products or inventory, as the channel has it.
+        resource: What to read; not every channel has everything.
         slice_days: How many days are read and written at a time. A slice that fails is told, the others go on.
         again: Read slices that were read whole before, too.
     """
+    since, until = _asked(account, resource, since, until)
     engine = connections.postgres()
     asked, told = _within_reach(account, resource, since, until)
     slices = backfills.plan(engine, account, resource, asked, timedelta(days=slice_days), again=again)
@@ -66,6 +71,19 @@ def backfill(
     if not slices and asked.since < asked.until:
         told.append("all of it was read before; --again reads it anyway")
     return Completed(message="; ".join([f"{len(done)} slices", *told]), data=done)
+
+
+def _asked(account: str, resource: str, since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """The span as instants. Raises ConfigurationError that says what of the question cannot be meant."""
+    since, until = (at if at.tzinfo else at.replace(tzinfo=UTC) for at in (since, until))
+    if since >= until:
+        raise ConfigurationError(
+            f"since ({since:%Y-%m-%d %H:%M}) must be before until ({until:%Y-%m-%d %H:%M})"
+        )
+    known = registry.resources_of(connections.account(account).platform)
+    if resource not in known:
+        raise ConfigurationError(f"{account} has no {resource}; it has {', '.join(known)}")
+    return since, until
 
 
 def _within_reach(account: str, resource: str, since: datetime, until: datetime) -> tuple[Span, list[str]]:

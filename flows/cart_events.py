@@ -16,7 +16,7 @@ from connectors.privacy import pseudonym
 from flows import connections, report
 from models import funnel
 from warehouse import cart_events as store
-from warehouse import rollup
+from warehouse import publisher
 from warehouse.cart_events import CartEvent
 from warehouse.rollup_tables import month_of, months_between, next_month
 
@@ -27,7 +27,11 @@ PATIENCE_SECONDS = 120.0  # for a publication under way
 
 @flow(name="cart-events", flow_run_name="cart-events")
 def cart_events(now: datetime | None = None) -> State[Any]:
-    """Publish the months in which something came in, and carts that have become old enough to count as left."""
+    """Publish the months in which something came in, and carts that have become old enough to count as left.
+
+    Args:
+        now: The instant to judge by. Empty: now.
+    """
     rows = publish(now or datetime.now(UTC))
     if rows is None:
         return Completed(name="NothingToDo", message="the shop sent no events since the last time", data=0)
@@ -46,7 +50,7 @@ def publish(now: datetime) -> int | None:
         # Yesterday's carts are judged by today's purchases.
         began = min(first, now) - funnel.PATIENCE - timedelta(hours=1)
         today = now.astimezone(ZoneInfo(zone)).date()
-        with rollup.only_publisher(engine, patience_seconds=PATIENCE_SECONDS) as lock:
+        with publisher.only_publisher(engine, patience_seconds=PATIENCE_SECONDS) as lock:
             for month in months_between(began.astimezone(ZoneInfo(zone)).date(), today):
                 start, end = _midnight(month, zone), _midnight(next_month(month), zone)
                 hours = funnel.by_hour(store.events(engine, start, end), zone, now)

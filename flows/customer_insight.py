@@ -13,7 +13,7 @@ from prefect.states import Completed
 
 from flows import connections, report
 from models import basket, customer_plots, funnel, lifetime, retention, segments
-from warehouse import insight, rollup
+from warehouse import insight, publisher
 
 CUSTOMERS = Asset(key="clickhouse://wharf/analytics/customer_value")
 BASKETS = Asset(key="clickhouse://wharf/analytics/bought_together")
@@ -24,7 +24,11 @@ PATIENCE_SECONDS = 300.0  # for a publication under way
 
 @flow(name="customer-insight", flow_run_name="customer-insight-{day}")
 def customer_insight(day: date | None = None) -> State[Any]:
-    """Customers, baskets and carts as of the end of `day` (default: today)."""
+    """Customers, baskets and carts as of the end of a day.
+
+    Args:
+        day: The day. Empty: today.
+    """
     now = datetime.now(UTC)
     rows = {**customers_and_carts(day or now.date(), now), **baskets(day or now.date(), now)}
     if not any(rows.values()):
@@ -49,7 +53,7 @@ def customers_and_carts(day: date, now: datetime) -> dict[str, int]:
     customers = pl.concat(valued) if valued else _NOBODY
     cohorts = pl.concat(kept) if kept else retention.cohorts(orders, day).with_columns(currency=pl.lit(""))
     carts = funnel.left_by(insight.carts_left(engine, now), customers)
-    with closing(connections.clickhouse()) as client, rollup.only_publisher(
+    with closing(connections.clickhouse()) as client, publisher.only_publisher(
         engine, patience_seconds=PATIENCE_SECONDS
     ) as lock:  # fmt: skip
         customers = customers.join(insight.known_customers(engine), on="customer_key", how="semi")

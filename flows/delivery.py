@@ -24,6 +24,9 @@ def delivery(now: datetime | None = None) -> State[Any]:
     """Send what is due, follow up what was taken, call the next person where nobody answered.
 
     Cheap when there is nothing to do: a few questions to the database and no artifact.
+
+    Args:
+        now: The instant to judge by. Empty: now.
     """
     now = now or datetime.now(UTC)
     unsent = overdue(now)
@@ -41,7 +44,11 @@ def delivery(now: datetime | None = None) -> State[Any]:
 
 @flow(name="digest", flow_run_name="digest")
 def digest(now: datetime | None = None) -> State[Any]:
-    """The daily digest of every recipient whose hour has come, once a day; and why somebody gets none."""
+    """The daily digest of every recipient whose hour has come, once a day; and why somebody gets none.
+
+    Args:
+        now: The instant to judge by. Empty: now.
+    """
     now = now or datetime.now(UTC)
     planned = plan_digests(now)
     sent = deliver(now) if planned["digests"] else []

@@ -21,7 +21,11 @@ FEEDBACK = Asset(key="clickhouse://wharf/analytics/product_feedback")
 
 @flow(name="feedback", flow_run_name="feedback-{day}")
 def feedback(day: date | None = None) -> State[Any]:
-    """Read all that was said up to `day` (default: today)."""
+    """Read all that was said up to a day.
+
+    Args:
+        day: The day. Empty: today.
+    """
     now = datetime.now(UTC)
     rows = publish(day or now.date(), now)
     if not rows["product_feedback"]:

@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows import connections, reordering, report, stopping
+from flows import connections, limits, reordering, report, stopping
 from models import forecast as forecasting
 from models import plots
 from models.base import Effort, ForecastSettings
@@ -90,6 +90,7 @@ def backtest(
     return Completed(message=f"{folds} origins x {horizon_days} days", data=scores)
 
 
+@limits.turn_to_forecast()
 def _foresee(
     day: date | None,
     horizon_days: int | None,

@@ -17,16 +17,19 @@ from warehouse import order_counts, read
 
 @flow(name="explain-drop", flow_run_name="explain-drop-{channel}-{since}-to-{until}")
 def explain_drop(
-    channel: Annotated[
-        str, Field(description="The channel, such as amazon-us: its amounts are of one currency.")
-    ],
-    since: Annotated[date, Field(description="First day of the fall, a business day of the channel.")],
-    until: Annotated[date, Field(description="The day after its last one.")],
-    usual_weeks: Annotated[
-        int, Field(ge=1, le=26, description="How many weeks before it show what is usual.")
-    ] = 4,
+    channel: str,
+    since: date,
+    until: date,
+    usual_weeks: Annotated[int, Field(ge=1, le=26)] = 4,
 ) -> State[Any]:
-    """Compare the orders of some days with the weeks before them, part by part."""
+    """Compare the orders of some days with the weeks before them, part by part.
+
+    Args:
+        channel: The channel, such as amazon-us: its amounts are of one currency.
+        since: First day of the fall, a business day of the channel.
+        until: The day after its last one.
+        usual_weeks: How many weeks before it show what is usual.
+    """
     found = explain(channel, since, until, usual_weeks)
     return Completed(message=found["sentence"], data=found)
 

@@ -13,6 +13,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.assets import Asset
+from prefect.events import emit_event
 
 # The tables of the journey, as assets: the open-source server shows them as events in its feed.
 STAGING = Asset(key="postgres://wharf/staging")
@@ -65,6 +66,15 @@ def bullet_list(lines: Iterable[str]) -> str:
 def inert(text: str) -> str:
     """`text` without the characters markdown and HTML act upon."""
     return re.sub(r"([\\`*_{}\[\]<>|#!])", r"\\\1", text)
+
+
+def was_read(account: str, resource: str, records: int) -> None:
+    """An event of the account, in Prefect's feed; an automation tells when a busy account has none for long."""
+    emit_event(
+        event=f"wharf.{resource}.read",
+        resource={"prefect.resource.id": f"wharf.account.{account}", "prefect.resource.name": account},
+        payload={"records": records},
+    )
 
 
 def slug(key: str) -> str:

@@ -13,7 +13,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from connectors import registry
-from flows import connections, report
+from flows import connections, limits, report
 from flows.ingest import Ingested, ingest
 
 # Products first, so that an order's lines find their product; money that comes back last.
@@ -44,6 +44,12 @@ def sync(
     names = list(accounts) or sorted(connections.accounts())
     if not names:
         return Completed(name="NothingToDo", message="no account is configured; see .env.example")
+    if not accounts and (paused := limits.paused_accounts() & set(names)):
+        told = f"paused by the variable {limits.PAUSED_ACCOUNTS}: {', '.join(sorted(paused))}"
+        log.warning(told)
+        names = [name for name in names if name not in paused]
+        if not names:
+            return Completed(name="NothingToDo", message=told)
     futures = {}
     # By resource first: the accounts then run side by side, each seldom in two places at once.
     for resource in ORDER:
@@ -62,6 +68,8 @@ def sync(
         else:
             done.append(result)
             _log(log, result)
+            if result.outcome == "done":
+                report.was_read(name, resource, result.records)
     key = f"sync-{'-'.join(resources)}"
     report.table(
         key, [result.shown() for result in done], "What was read and written, by account and resource"

@@ -11,6 +11,7 @@ import pytest
 from alerts.receivers.app import environment
 from connectors.sandbox import app, truth
 from connectors.sandbox.state import SandboxState
+from deployments.local.stack import free_port, prefect_service, supervise
 from deployments.sandbox_accounts import Sandbox
 from flows import connections
 from tests.integration.alerts.test_receivers import Receivers
@@ -42,6 +43,15 @@ class Merchant:
     def truth(self) -> Any:
         """What every channel, business day and SKU must add up to now."""
         return truth.expected(self.state.world, self.state.now())
+
+
+@pytest.fixture(scope="session")
+def served_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a Prefect server as `wharf up` starts it, with its UI and scheduler: the session's own has neither."""
+    port = free_port()
+    often = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2"}  # instead of a minute
+    with supervise([prefect_service(tmp_path_factory.mktemp("prefect"), port, environment=often)]):
+        yield f"http://127.0.0.1:{port}/api"
 
 
 @pytest.fixture(scope="module")

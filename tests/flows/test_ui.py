@@ -18,7 +18,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from deployments.local.stack import free_port, prefect_service, supervise
 from flows import report
 from flows.ingest import Ingested
 
@@ -59,13 +58,10 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API of a server as `wharf up` starts it: the session's own has no UI."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    ours = temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    with supervise([prefect_service(tmp_path_factory.mktemp("ui"), port)]), ours:
-        yield url
+def server(browser: Any, served_api: str) -> Iterator[str]:
+    """A server with a UI, and this process its client."""
+    with temporary_settings({PREFECT_API_URL: served_api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield served_api
 
 
 def test_a_run_shows_its_logs_its_table_and_its_picture(server, browser):
