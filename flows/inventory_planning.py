@@ -1,7 +1,8 @@
 """What to buy, move and watch: classes, reorders, transfers, risk of running out, effect of prices → ClickHouse."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -10,26 +11,18 @@ from prefect.assets import Asset, materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
+from sqlalchemy import Engine
 
-from flows import connections, report
+from flows import connections, reordering, report, stock_risk
 from flows.settings import WharfSettings
-from models import (
-    assortment,
-    inventory,
-    planning_plots,
-    price_effect,
-    replenishment,
-    stock_history,
-    stockout,
-    whatif,
-)
+from models import assortment, planning_plots, price_effect, replenishment, whatif
 from models.base import SeriesError
-from models.implied_risk import implied
-from warehouse import demand_sums, planning, read
+from warehouse import demand_sums, planning, plans, read
 
 PLANNING = Asset(key="clickhouse://wharf/analytics/replenishment")
 EFFECT_DAYS = 550  # price changes are rare: a year and a half of days
-MOST_EFFECT_SERIES = 3000
+MOST_EFFECT_PRODUCTS = 1000
+PART = 1500  # products whose days are in memory together
 
 
 @flow(name="inventory-planning", flow_run_name="inventory-planning-{day}")
@@ -75,21 +68,26 @@ def what_if(
 def plan(day: date, now: datetime, budget: float | None) -> dict[str, Any]:
     """Everything computed from one reading; the frames stay in here."""
     log, settings, engine = get_run_logger(), connections.settings(), connections.postgres()
-    demand, sums = read.daily_demand(engine, until=day), demand_sums.latest(engine)
-    if demand.is_empty() or sums.is_empty():
+    stock, sums = _stock(engine), demand_sums.latest(engine)
+    sellers = read.demand_products(engine, day)["product_id"].to_list()
+    if not sellers or sums.is_empty():
         return {}
-    stock = read.stock_position(engine).join(planning.unit_costs(engine), on="series_id", how="left")
-    levels = planning.stock_levels(engine).filter(pl.col("date") < day)
-    seen = levels.group_by("series_id").agg(known_since=pl.col("date").min())
-    stock = stock.with_columns(pl.col("unit_cost").cast(pl.Float64)).join(seen, on="series_id", how="left")
-    classes = _classes(demand, stock, day)
-    ordered = _orders(
-        engine, settings, stock, sums, day, settings.purchase_budget if budget is None else budget
+    model = stock_risk.learn(engine, sellers, day)
+    summaries, chances = [], []
+    for first in range(0, len(sellers), PART):
+        part = sellers[first : first + PART]
+        demand = read.daily_demand(engine, stock_risk.look_back(day), day, products=part)
+        summaries.append(assortment.summarize(_sales(demand, stock), day))
+        chances.append(stock_risk.chances(engine, model, demand, part, day))
+    classes = _classes(pl.concat(summaries), stock, day)
+    plans_of = reordering.plan(
+        engine, settings, day, read.latest_forecasts(engine, models=["ensemble"]), sums
     )
+    plans.save(engine, plans_of, now)
+    ordered = _orders(settings, plans_of, stock, settings.purchase_budget if budget is None else budget)
     moves = _moves(settings, ordered)
-    past, risk = _risk(levels, demand)
-    rated, scores = _rated(ordered, past, risk)
-    effects = price_effect.effects(_recent(demand))
+    rated = stock_risk.rated(ordered, pl.concat(chances), model)
+    effects = price_effect.effects(_best_sellers(engine, sellers, day))
     frames = {
         "sku_classes": classes,
         "replenishment": ordered,
@@ -103,7 +101,7 @@ def plan(day: date, now: datetime, budget: float | None) -> dict[str, Any]:
     finally:
         client.close()
     log.info("published %s", rows)
-    _show(classes, ordered, moves, rated, scores, effects)
+    _show(classes, ordered, moves, rated, [dict(row) for row in model.scores] if model else [], effects)
     high = rated.filter((pl.col("risk") == "high") & (pl.col("horizon_days") == 14)).height
     return {"orders": int(ordered["within_budget"].sum()), "high": high, "rows": rows}
 
@@ -125,17 +123,25 @@ def ask_warehouse(scenario: whatif.Scenario, day: date) -> pl.DataFrame:
     frame = read.latest_forecasts(engine, models=["ensemble"])
     if frame.is_empty():
         raise SeriesError("there is no forecast yet; run the forecast deployment, or `wharf demo`")
-    stock = read.stock_position(engine).join(planning.unit_costs(engine), on="series_id", how="left")
-    effects = price_effect.effects(_recent(read.daily_demand(engine, until=day)))
+    sellers = read.demand_products(engine, day)["product_id"].to_list()
+    effects = price_effect.effects(_best_sellers(engine, sellers, day))
     today = whatif.Today(
         settings.lead_time_days, settings.review_days, settings.service_level, day, _costs(settings)
     )
-    return whatif.ask(stock, frame, demand_sums.latest(engine), effects, today, scenario)
+    return whatif.ask(_stock(engine), frame, demand_sums.latest(engine), effects, today, scenario)
 
 
-def _classes(demand: pl.DataFrame, stock: pl.DataFrame, day: date) -> pl.DataFrame:
-    cost = demand.join(stock.select("series_id", "unit_cost"), on="series_id", how="left")
-    sales = cost.select(
+def _stock(engine: Engine) -> pl.DataFrame:
+    """Stock as it is, with unit cost and since when it is known."""
+    position = read.stock_position(engine)
+    for more in (planning.unit_costs(engine), planning.first_seen(engine)):
+        position = position.join(more, on="series_id", how="left")
+    return position.with_columns(pl.col("unit_cost").cast(pl.Float64))
+
+
+def _sales(demand: pl.DataFrame, stock: pl.DataFrame) -> pl.DataFrame:
+    """Demand by day as `assortment.summarize` reads it."""
+    return demand.join(stock.select("series_id", "unit_cost"), on="series_id", how="left").select(
         "channel",
         "date",
         "in_stock",
@@ -144,48 +150,25 @@ def _classes(demand: pl.DataFrame, stock: pl.DataFrame, day: date) -> pl.DataFra
         revenue=pl.col("y") * pl.col("price").fill_null(0.0),
         margin=pl.col("y") * (pl.col("price") - pl.col("unit_cost")),
     )
+
+
+def _classes(summary: pl.DataFrame, stock: pl.DataFrame, day: date) -> pl.DataFrame:
     known = stock.select(
-        "channel",
-        "sku",
-        "available",
-        "inbound",
-        "unit_cost",
-        "price",
-        "currency",
-        "product_id",
-        "channel_id",
+        "channel", "sku", "available", "inbound", "unit_cost", "price", "currency", "product_id", "channel_id",
         "known_since",
-    )
-    return assortment.classify(sales, known, day).drop_nulls("product_id")
+    )  # fmt: skip
+    return assortment.classify(summary, known, day).drop_nulls("product_id")
 
 
 def _orders(
-    engine: Any,
-    settings: WharfSettings,
-    stock: pl.DataFrame,
-    sums: pl.DataFrame,
-    day: date,
-    budget: float | None,
+    settings: WharfSettings, planned: pl.DataFrame, stock: pl.DataFrame, budget: float | None
 ) -> pl.DataFrame:
-    frame = read.latest_forecasts(engine, models=["ensemble"])
-    position = stock.filter(pl.col("series_id").is_in(sums["series_id"].unique().to_list())).with_columns(
-        unit_margin=pl.col("price") - pl.col("unit_cost")
+    """What to order of what `reordering.plan` planned."""
+    priced = planned.drop_nulls("mean_daily").join(
+        stock.select("series_id", "unit_cost"), on="series_id", how="left"
     )
-    planned = inventory.reorder(
-        position,
-        frame,
-        sums,
-        lead_time_days=settings.lead_time_days,
-        lead_time_sd_days=settings.lead_time_spread_days,
-        review_days=settings.review_days,
-        service_level=settings.service_level,
-        now_date=day,
-    ).with_columns(
-        lead_time_days=pl.lit(float(settings.lead_time_days)), service_level=pl.lit(settings.service_level)
-    )
-    return replenishment.order_plan(
-        planned, _costs(settings), review_days=settings.review_days, budget=budget
-    ).drop_nulls("mean_daily")
+    priced = priced.with_columns(unit_margin=pl.col("price") - pl.col("unit_cost"))
+    return replenishment.order_plan(priced, _costs(settings), review_days=settings.review_days, budget=budget)
 
 
 def _moves(settings: WharfSettings, ordered: pl.DataFrame) -> pl.DataFrame:
@@ -213,62 +196,11 @@ def _moves(settings: WharfSettings, ordered: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _risk(
-    levels: pl.DataFrame, demand: pl.DataFrame
-) -> tuple[stockout.StockHistory | None, stockout.StockoutModel | None]:
-    """The stock's past and what was learned from it; no model while it is too short."""
-    if levels.is_empty():
-        return None, None
-    days = levels.join(demand.select("series_id", "date", units="y"), on=["series_id", "date"], how="left")
-    past = stock_history.history(
-        days.with_columns(pl.col("units").fill_null(0.0), in_stock=pl.col("available") > 0)
-    )
-    try:
-        return past, stockout.train(past, implied(past, demand, stockout.test_days(past)))
-    except SeriesError as short:
-        get_run_logger().info("risk comes from the forecast alone: %s", short)
-        return past, None
-
-
-def _rated(
-    ordered: pl.DataFrame, past: stockout.StockHistory | None, model: stockout.StockoutModel | None
-) -> tuple[pl.DataFrame, list[dict[str, Any]]]:
-    """One row per SKU, channel and horizon; by the better of the two methods."""
-    learned = stockout.predict(model, past) if past is not None and model is not None else {}
-    parts = []
-    for horizon in stock_history.HORIZONS:
-        told = ordered.select(
-            "series_id", "product_id", "channel_id", horizon_days=pl.lit(horizon),
-            forecast_probability=pl.col(f"p_stockout_{horizon}d").clip(0.0, 1.0),
-        )  # fmt: skip
-        if past is not None and horizon in learned:
-            own = pl.DataFrame({"series_id": past.ids, "learned_probability": learned[horizon]})
-            told = told.join(own, on="series_id", how="left")
-        else:
-            told = told.with_columns(learned_probability=pl.lit(None, pl.Float64))
-        use = model is not None and stockout.better(model, horizon) == "learned"
-        line = model.high[horizon] if model is not None and use else 0.5
-        chosen = pl.col("learned_probability") if use else pl.col("forecast_probability")
-        told = told.with_columns(
-            probability=chosen.fill_null(pl.col("forecast_probability")),
-            method=pl.when(chosen.is_not_null() & pl.lit(use))
-            .then(pl.lit("learned"))
-            .otherwise(pl.lit("forecast")),
-        )
-        levels = stockout.level(told["probability"].to_numpy(), line)
-        parts.append(told.with_columns(risk=pl.Series(levels, dtype=pl.String)))
-    scores = [dict(row) for row in model.scores] if model is not None else []
-    return pl.concat(parts), scores
-
-
-def _recent(demand: pl.DataFrame) -> pl.DataFrame:
+def _best_sellers(engine: Engine, sellers: Sequence[int], day: date) -> pl.DataFrame:
     """The newest days of the best sellers: what a price effect can be seen in."""
-    last = demand["date"].max()
-    recent = demand.filter(pl.col("date") > pl.lit(last) - pl.duration(days=EFFECT_DAYS))
-    best = (
-        recent.group_by("series_id").agg(pl.col("y").sum()).sort("y", "series_id", descending=[True, False])
+    return read.daily_demand(
+        engine, day - timedelta(days=EFFECT_DAYS), day, products=sellers[:MOST_EFFECT_PRODUCTS]
     )
-    return recent.join(best.head(MOST_EFFECT_SERIES).select("series_id"), on="series_id", how="semi")
 
 
 def _costs(settings: WharfSettings) -> replenishment.Costs:

@@ -23,6 +23,7 @@ def plan(
         forecast,
         sums,
         lead_time_days=settings.lead_time_days,
+        lead_time_sd_days=settings.lead_time_spread_days,
         review_days=settings.review_days,
         service_level=settings.service_level,
         now_date=today,

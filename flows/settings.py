@@ -42,7 +42,7 @@ class WharfSettings(BaseSettings):
     # A run that refused more than both holds its account's published figures back
     refused_rate: float = Field(default=0.05, ge=0, le=1, validation_alias="WHARF_REFUSED_RATE")
     refused_rows: int = Field(default=20, ge=0, validation_alias="WHARF_REFUSED_ROWS")
-    lead_time_days: int = Field(default=14, ge=0, le=365, validation_alias="WHARF_LEAD_TIME_DAYS")
+    lead_time_days: int = Field(default=14, ge=1, le=365, validation_alias="WHARF_LEAD_TIME_DAYS")
     review_days: int = Field(default=7, ge=1, le=90, validation_alias="WHARF_REVIEW_DAYS")
     service_level: float = Field(default=0.95, gt=0.5, lt=1, validation_alias="WHARF_SERVICE_LEVEL")
     lead_time_spread_days: float = Field(

@@ -18,17 +18,13 @@ DEAD_DAYS = 180
 KEYS = ["channel", "sku"]
 
 
-def classify(sales: pl.DataFrame, stock: pl.DataFrame, today: date) -> pl.DataFrame:
-    """One row per channel and SKU that sold within a year of `today` or is in stock.
+def summarize(sales: pl.DataFrame, today: date) -> pl.DataFrame:
+    """What `classify` needs of sales, one row per channel and SKU with days in the year before `today`; a catalogue can
+    be summed up part by part.
 
     `sales`: `channel, sku, date, units, in_stock` (a row for every day known, zeros too), `revenue`, `margin` (null
-    where the cost is unknown). `stock`: `channel, sku, available, inbound, unit_cost, price, currency`,
-    and `known_since` (the day its stock was first seen: what never sold can be dead, too).
-    Columns added: `abc`, `xyz`, `basis` (margin or revenue), `revenue_365d`, `margin_365d`, `value_share`, `units_91d`,
-    `velocity` (units a day while in stock), `weekly_cv`, `sell_through` (units of 91 days over them and what is
-    left), `days_of_cover`, `stockout_days_91d`, `lost_units_91d`, `lost_revenue_91d`, `last_sold`, `is_slow`,
-    `is_dead`, `stock_value` (at cost).
-    """  # fmt: skip
+    where the cost is unknown).
+    """
     year = sales.filter(pl.col("date").is_between(today - timedelta(days=SPAN_DAYS), today, closed="left"))
     recent = pl.col("date") >= today - timedelta(days=RECENT_DAYS)
     there = pl.col("in_stock").cast(pl.Boolean)
@@ -44,11 +40,22 @@ def classify(sales: pl.DataFrame, stock: pl.DataFrame, today: date) -> pl.DataFr
         last_sold=pl.col("date").filter(pl.col("units") > 0).max(),
         first_date=pl.col("date").min(),
     )
+    return summed.join(_weekly_cv(year), on=KEYS, how="left")
+
+
+def classify(summary: pl.DataFrame, stock: pl.DataFrame, today: date) -> pl.DataFrame:
+    """One row per channel and SKU of `summary` (of `summarize`) or in stock.
+
+    `stock`: `channel, sku, available, inbound, unit_cost, price, currency`, and `known_since` (the day its stock was
+    first seen: what never sold can be dead, too).
+    Columns added: `abc`, `xyz`, `basis` (margin or revenue), `revenue_365d`, `margin_365d`, `value_share`, `units_91d`,
+    `velocity` (units a day while in stock), `weekly_cv`, `sell_through` (units of 91 days over them and what is
+    left), `days_of_cover`, `stockout_days_91d`, `lost_units_91d`, `lost_revenue_91d`, `last_sold`, `is_slow`,
+    `is_dead`, `stock_value` (at cost).
+    """
     if "known_since" not in stock.columns:
         stock = stock.with_columns(known_since=pl.lit(None, pl.Date))
-    joined = summed.join(_weekly_cv(year), on=KEYS, how="left").join(
-        stock, on=KEYS, how="full", coalesce=True
-    )
+    joined = summary.join(stock, on=KEYS, how="full", coalesce=True)
     counted = joined.with_columns(
         pl.col("revenue_365d", "revenue_91d", "units_365d", "units_91d", "available", "inbound", "days_in_stock",
                "stockout_days_91d").fill_null(0)

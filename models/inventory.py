@@ -6,6 +6,7 @@ from `models.cumulative`, so errors that hang together from day to day are alrea
 always as quick widens them: demand over an uncertain time is the mixture of demand over the possible times.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -18,6 +19,8 @@ from models.cumulative import CHANCES, column
 WINDOWS = (7, 14, 30)
 LEAD_STEPS = (-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0.674, 1.036, 1.645)  # normal deciles
 LONGEST_COVER = 999  # days: beyond this, "no end in sight"
+
+_AT_ONCE = 5000  # items whose mixtures are in memory together
 
 RESULT_SCHEMA: dict[str, type[pl.DataType]] = {
     "mean_daily": pl.Float64,
@@ -59,27 +62,24 @@ class _Demand:
         quantiles = further[:, None] + (quantiles - means[:, None]) * np.sqrt(beyond)[:, None]
         return np.maximum.accumulate(np.maximum(quantiles, 0.0), axis=1), further
 
-    def quantile(self, lead: Floats, chance: float) -> Floats:
-        """Demand over `lead` days that is not exceeded with `chance`."""
-        quantiles, _ = self.at(lead)
-        return np.array([np.interp(chance, CHANCES, row) for row in quantiles])
-
-    def quantile_over(self, lead: Floats, spread: Floats, chance: float) -> Floats:
-        """`quantile` where the time itself varies: `lead` days on average, with standard deviation `spread`."""
-        if not (spread > 0).any():
-            return self.quantile(lead, chance)
-        steps = np.linspace(0.005, 0.995, 100)
-        drawn = np.concatenate(
-            [
-                np.array(
-                    [np.interp(steps, CHANCES, row) for row in self.at(np.maximum(lead + z * spread, 0.5))[0]]
-                )
-                for z in LEAD_STEPS
-            ],
-            axis=1,
-        )
-        mixed: Floats = np.quantile(drawn, chance, axis=1)
-        return np.where(spread > 0, mixed, self.quantile(lead, chance))
+    def quantile_over(self, lead: Floats, offsets: Floats, chance: Floats) -> Floats:
+        """Demand that is not exceeded with `chance` (per item), over a time that varies: `lead` and one of `offsets`
+        (items × possibilities, in days), each as likely."""
+        steps = _between(np.linspace(0.01, 0.99, 99))
+        found = np.empty(len(lead))
+        for first in range(0, len(lead), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            some = _Demand(self.leads, self.quantiles[part], self.means[part])
+            drawn = np.concatenate(
+                [some.at(np.maximum(lead[part] + days, 0.5))[0] @ steps for days in offsets[part].T], axis=1
+            )
+            drawn.sort(axis=1)
+            at = np.clip(chance[part] * (drawn.shape[1] + 1) - 1, 0, drawn.shape[1] - 1)
+            low = np.floor(at).astype(np.int64)
+            rows = np.arange(len(drawn))
+            high = np.minimum(low + 1, drawn.shape[1] - 1)
+            found[part] = drawn[rows, low] + (at - low) * (drawn[rows, high] - drawn[rows, low])
+        return found
 
     def exceeds(self, lead: Floats, stock: Floats) -> Floats:
         """Probability that demand over `lead` days takes all of `stock`; 1 where there is none and it sells."""
@@ -100,16 +100,20 @@ def reorder(
     lead_time_sd_days: float = 0.0,
     review_days: float = 1.0,
     service_level: float = 0.95,
+    past_delays: Sequence[float] = (),
     now_date: date,
 ) -> pl.DataFrame:
     """One row per row of `position` (a SKU on a channel): its columns and those of RESULT_SCHEMA, in units and days.
 
-    `position`: `series_id`, `available`, and optionally `inbound`, `inbound_days` (until it arrives; default half
-    the lead time), `lead_time_days`, `lead_time_sd_days`, `service_level`, `pack_size`, `min_order_quantity`.
-    `forecast`: forecast rows (the ensemble is used where there are several models). `cumulative`: as
-    `ForecastResult.cumulative`.
+    `position`: `series_id`, `available`, and optionally `inbound`, `deliveries` (of `models.supply.expected`; null
+    where nothing is known of them) or `inbound_days` (until all of it arrives; default half the lead time),
+    `lead_time_days`, `lead_time_sd_days`, `service_level`, `pack_size`, `min_order_quantity`. `forecast`: forecast
+    rows (the ensemble is used where there are several models). `cumulative`: as `ForecastResult.cumulative`.
+    `past_delays`: by how many days past orders missed their usual time; where there are any, they stand for the lead
+    time's spread instead of a normal one of `lead_time_sd_days`.
     A series without a forecast gets nulls. `order_quantity` is 0 while stock and inbound are above the reorder point.
-    `order_by_date` is the last day an order keeps the service level, null when beyond a year.
+    `order_by_date` is the last day an order keeps the service level: at the reorder point there is a review period
+    left until then. Null when beyond a year.
     """
     if not 0.5 <= service_level < 1:
         raise ValueError(f"service_level must be from 0.5 to under 1, not {service_level}")
@@ -124,14 +128,11 @@ def reorder(
     lead = _number(known, "lead_time_days", lead_time_days)
     spread = _number(known, "lead_time_sd_days", lead_time_sd_days)
     wanted = _number(known, "service_level", service_level)
-    arrives = _number(known, "inbound_days", np.nan)
-    arrives = np.where(np.isnan(arrives), np.ceil(lead / 2), arrives)
+    coming = _deliveries(known, inbound, lead)
     protected = lead + review_days
-    point = np.empty(len(lead))
-    for level in np.unique(wanted):
-        rows = wanted == level
-        point[rows] = demand.quantile_over(protected, spread, float(level))[rows]
-    point = np.ceil(point - 1e-9)
+    offsets = _offsets(spread, past_delays)
+    point = np.ceil(demand.quantile_over(protected, offsets, wanted) - 1e-9)
+    last_point = demand.quantile_over(lead, offsets, wanted)
     _, protected_mean = demand.at(protected)
     on_hand_or_coming = stock + inbound
     mean_daily = _mean_daily(known["series_id"].to_list(), forecast)
@@ -139,14 +140,15 @@ def reorder(
     missing = np.where(on_hand_or_coming <= point, np.maximum(up_to - on_hand_or_coming, 0.0), 0.0)
     missing = np.where(mean_daily > 0, missing, 0.0)
     quantity = _in_packs(missing, _number(known, "pack_size", 1.0), _number(known, "min_order_quantity", 0.0))
-    # What is on its way helps only if the shelf is not empty before it arrives.
-    shelf = _days_until(demand, stock, mean_daily)
-    in_time = (inbound > 0) & ~(shelf < arrives)
-    cover = np.where(in_time, _days_until(demand, on_hand_or_coming, mean_daily), shelf)
-    until_point = _days_until(demand, on_hand_or_coming - point, mean_daily, median=False)
+    cover = _days_until(demand, stock, mean_daily)
+    reached = stock
+    for days, units in coming:
+        # What is on its way helps only if the shelf is not empty before it arrives.
+        reached = np.where((units > 0) & ~(cover < days), reached + units, reached)
+        cover = np.where(reached > stock, _days_until(demand, reached, mean_daily), cover)
+    until_point = _days_until(demand, on_hand_or_coming - last_point, mean_daily, median=False)
     chances = {
-        window: _chance(demand, np.full(len(lead), float(window)), stock, inbound, arrives)
-        for window in WINDOWS
+        window: _chance(demand, np.full(len(lead), float(window)), stock, coming) for window in WINDOWS
     }
     result = known.with_columns(
         mean_daily=pl.Series(mean_daily),
@@ -156,13 +158,28 @@ def reorder(
         order_by_date=_dates(now_date, until_point, 365),
         days_of_cover=pl.Series(cover).fill_nan(None),
         stockout_date=_dates(now_date, cover, LONGEST_COVER),
-        p_stockout_lead_time=pl.Series(_chance(demand, lead, stock, inbound, arrives)),
+        p_stockout_lead_time=pl.Series(_chance(demand, lead, stock, coming)),
         p_stockout_7d=pl.Series(chances[7]),
         p_stockout_14d=pl.Series(np.maximum(chances[14], chances[7])),
         p_stockout_30d=pl.Series(np.maximum.reduce([chances[7], chances[14], chances[30]])),
     )
     unknown = position.filter(~pl.col("series_id").is_in(known["series_id"].to_list()))
     return pl.concat([result, unknown], how="diagonal")
+
+
+def _offsets(spread: Floats, past_delays: Sequence[float]) -> Floats:
+    """Items × possibilities: by how many days the time may differ from its mean, each as likely."""
+    if len(past_delays):
+        middles = (np.arange(20) + 0.5) / 20
+        return np.tile(np.quantile(np.asarray(past_delays, dtype=np.float64), middles), (len(spread), 1))
+    if not (spread > 0).any():
+        return np.zeros((len(spread), 1))
+    return np.outer(spread, LEAD_STEPS)
+
+
+def _between(chances: Floats) -> Floats:
+    """CHANCES × chances: what quantiles at CHANCES are multiplied with to give those at `chances`."""
+    return np.array([np.interp(chances, CHANCES, one) for one in np.eye(len(CHANCES))])
 
 
 def _demand(ids: list[str], cumulative: pl.DataFrame) -> _Demand:
@@ -200,13 +217,35 @@ def _mean_daily(ids: list[str], forecast: pl.DataFrame) -> Floats:
     return values
 
 
-def _chance(demand: _Demand, window: Floats, stock: Floats, inbound: Floats, arrives: Floats) -> Floats:
-    """Chance to run out within the window: before what is coming arrives, or after."""
-    before = demand.exceeds(np.minimum(window, np.maximum(arrives, 1e-6)), stock)
-    after = demand.exceeds(window, stock + inbound)
-    return np.where(
-        (inbound > 0) & (arrives < window), np.maximum(before, after), demand.exceeds(window, stock)
-    )
+def _deliveries(known: pl.DataFrame, inbound: Floats, lead: Floats) -> list[tuple[Floats, Floats]]:
+    """(days until it arrives, units) per item of the first delivery, the second and so on; 0 units: there is none."""
+    arrives = _number(known, "inbound_days", np.nan)
+    first = (np.where(np.isnan(arrives), np.ceil(lead / 2), arrives), inbound)
+    if "deliveries" not in known.columns:
+        return [first]
+    told = known["deliveries"].to_list()
+    most = max((len(each) for each in told if each), default=0)
+    found = []
+    for place in range(most):
+        days, units = np.full(len(lead), np.inf), np.zeros(len(lead))
+        for row, each in enumerate(told):
+            if each and place < len(each):
+                days[row], units[row] = each[place]["days"], each[place]["units"]
+        found.append((days, units))
+    unknown = np.array([each is None for each in told])
+    return [(first[0], np.where(unknown, first[1], 0.0)), *found] if unknown.any() else found
+
+
+def _chance(demand: _Demand, window: Floats, stock: Floats, coming: list[tuple[Floats, Floats]]) -> Floats:
+    """Chance to run out within the window: before one of the deliveries arrives, or after the last of them."""
+    worst, there = np.zeros(len(window)), stock
+    for days, units in coming:
+        comes = (units > 0) & (days < window)
+        before = demand.exceeds(np.minimum(window, np.maximum(days, 1e-6)), there)
+        worst = np.where(comes, np.maximum(worst, before), worst)
+        there = np.where(comes, there + units, there)
+    value: Floats = np.maximum(worst, demand.exceeds(window, there))
+    return value
 
 
 def _beyond(quantiles: Floats, units: float) -> float:

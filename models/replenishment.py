@@ -21,7 +21,7 @@ class Costs:
 
     order_cost: float = 5.0
     holding_rate: float = 0.25
-    longest_cycle_days: float = 30.0
+    longest_cycle_days: float = 60.0
 
 
 def order_plan(

@@ -1,5 +1,6 @@
 """What planning reads beside demand and stock, and its tables in ClickHouse."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -12,9 +13,9 @@ from warehouse.rollup_tables import replace_whole
 from warehouse.tables import planning as tables
 
 
-def stock_levels(engine: Engine) -> pl.DataFrame:
+def stock_levels(engine: Engine, products: Sequence[int] | None = None) -> pl.DataFrame:
     """`series_id, date, available, inbound` at the end of each business day since stock was first observed, all
-    places together, up to the last look."""
+    places together, up to the last look. `products`: these alone; None: all."""
     changes = frames.query(
         engine,
         sql.read("stock_levels"),
@@ -26,6 +27,7 @@ def stock_levels(engine: Engine) -> pl.DataFrame:
             "available": pl.Int64,
             "inbound": pl.Int64,
         },
+        products=None if products is None else list(products),
     )
     if changes.is_empty():
         return changes.select("series_id", "date", "available", "inbound")
@@ -41,6 +43,13 @@ def stock_levels(engine: Engine) -> pl.DataFrame:
         .group_by("series_id", "date")
         .agg(pl.col("available", "inbound").sum())
         .sort("series_id", "date")
+    )
+
+
+def first_seen(engine: Engine) -> pl.DataFrame:
+    """`series_id, known_since`: the day stock of a product was first looked at on a channel."""
+    return frames.query(
+        engine, sql.read("stock_first_seen"), {"series_id": pl.String, "known_since": pl.Date}
     )
 
 

@@ -8,4 +8,5 @@ FROM core.inventory_history h
 JOIN core.channels c ON c.id = h.channel_id
 JOIN core.products p ON p.id = h.product_id
 LEFT JOIN ops.observations s ON s.channel_id = h.channel_id AND s.resource = 'inventory'
+WHERE CAST(%(products)s AS bigint[]) IS NULL OR h.product_id = ANY(CAST(%(products)s AS bigint[]))
 ORDER BY h.product_id, h.channel_id, h.warehouse_location, date, h.id DESC

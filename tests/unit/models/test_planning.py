@@ -107,7 +107,10 @@ def test_classes_say_what_carries_the_shop_what_lies_and_what_was_lost():
     ])  # fmt: skip
     stock = pl.DataFrame({"channel": "m", "sku": ["big", "dead", "out", "new"], "available": [50, 9, 0, 5],
                           "inbound": 0, "unit_cost": 4.0, "price": 10.0, "currency": "USD"})  # fmt: skip
-    found = {row["sku"]: row for row in assortment.classify(sales, stock, NOW).to_dicts()}
+    found = {
+        row["sku"]: row
+        for row in assortment.classify(assortment.summarize(sales, NOW), stock, NOW).to_dicts()
+    }
 
     assert {sku: row["abc"] for sku, row in found.items()} == {
         "big": "A",
