@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.base import Floats, Origin
-from models.features import History, calm, history
+from models.features import calm
 from models.panel import Panel
+from models.week_profile import by_weekday, running, weekly
 
 
 class SeasonalNaive:
@@ -26,7 +27,10 @@ class WeekdayMean:
 
     def forecast(self, panel: Panel, origins: Sequence[Origin], horizon: int) -> dict[int, Floats]:
         """Means by offset."""
-        return {origin.offset: weekday_mean(history(panel.cut(origin.offset)), horizon) for origin in origins}
+        y = calm(panel.y)
+        filled, known = np.nan_to_num(y), np.isfinite(y).astype(np.float64)
+        sums = by_weekday(filled), by_weekday(known), running(filled), running(known)
+        return {o.offset: weekday_mean(sums, panel.days - 1 - o.offset, horizon) for o in origins}
 
 
 class Tsb:
@@ -76,14 +80,25 @@ def _naive(panel: Panel, horizon: int) -> Floats:
     return week[:, np.arange(horizon) % 7]
 
 
-def weekday_mean(h: History, horizon: int, weeks: int = 8) -> Floats:
-    """Mean of the same weekday over the last `weeks`, series × horizon; 0 where nothing is known."""
-    count, t = h.panel.size, h.panel.days - 1
-    out = np.empty((count, horizon))
-    rows = np.arange(count)
+def weekday_mean(
+    sums: tuple[Floats, Floats, Floats, Floats], last: int, horizon: int, weeks: int = 8
+) -> Floats:
+    """Mean of the same weekday over the `weeks` up to column `last`, series × horizon; 0 where nothing is known.
+
+    `sums`: units and known days, by_weekday and running.
+    """
+    weekly_total, weekly_count, total, count = sums
+    size = len(total)
+    if last < 0:
+        return np.zeros((size, horizon))
+    out = np.empty((size, horizon))
+    rows = np.arange(size)
     for slot in range(min(7, horizon)):
-        out[:, slot::7] = h.same_weekday(rows, np.full(count, t + 1 + slot - 7), weeks)[:, None]
-    whole = np.nan_to_num(h.mean(rows, np.full(count, t), 56))
+        column = np.full(size, last + slot - 6)
+        out[:, slot::7] = weekly(weekly_total, weekly_count, rows, column, weeks)[:, None]
+    first = max(last - 55, 0)
+    number = count[:, last + 1] - count[:, first]
+    whole = np.where(number > 0, (total[:, last + 1] - total[:, first]) / np.maximum(number, 1), 0.0)
     return np.where(np.isnan(out), whole[:, None], out)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.base import Floats, Ints
+from models.base import Bools, Floats, Ints
 from models.days import (
     MOVING,
     NEAR_EASTER,
@@ -19,7 +19,7 @@ from models.days import (
     same_easter_before,
 )
 from models.panel import Panel
-from models.week_profile import Usual, by_weekday, running, usual_of
+from models.week_profile import Usual, by_weekday, running, usual_of, weekly
 
 YEAR = 364  # 52 weeks: the same weekday a year ago
 WINDOWS = (7, 14, 28, 56, 182, 364)
@@ -35,6 +35,28 @@ def calm(y: Floats) -> Floats:
     judged by the days before it alone, so cutting the future off changes nothing. The first five days with sales
     are judged together once they are known.
     """
+    wild = np.flatnonzero(_has_spike(y)) if y.shape[1] else np.zeros(0, dtype=np.int64)
+    if not len(wild):
+        return y
+    out = y.copy()
+    out[wild] = _calmed(y[wild])
+    return out
+
+
+def _has_spike(y: Floats) -> Bools:
+    """Series with a day over the limit of `calm`: the walk through the days changes no other."""
+    units = np.nan_to_num(y)
+    sale = units > 0
+    number = np.cumsum(sale, axis=1, dtype=np.int32)
+    before, sold = number - sale, np.cumsum(units, axis=1) - units
+    found: Bools = ((before >= 5) & (units * before > MOST_OVER_USUAL * sold * (1 - 1e-12))).any(axis=1)
+    rows = np.flatnonzero(number[:, -1] >= 5)
+    first = np.stack([units[rows, (number[rows] >= k).argmax(axis=1)] for k in range(1, 6)])
+    found[rows] |= first.max(axis=0) > MOST_OVER_USUAL * np.median(first, axis=0)
+    return found
+
+
+def _calmed(y: Floats) -> Floats:
     out = y.copy()
     number, total = np.zeros(len(y)), np.zeros(len(y))
     first = np.full((len(y), 5), np.inf)
@@ -97,14 +119,7 @@ class History:
 
     def same_weekday(self, rows: Ints, last: Ints, weeks: int) -> Floats:
         """Mean known units of column `last` and the same weekday of the weeks before."""
-        width = self.panel.days
-        high, low = np.clip(last + 7, 0, width + 6), np.clip(last + 7 - 7 * weeks, 0, width + 6)
-        low = np.where(last + 7 - 7 * weeks < 0, (last + 7) % 7, low)
-        number = self.weekly_count[rows, high] - self.weekly_count[rows, low]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value: Floats = (self.weekly_total[rows, high] - self.weekly_total[rows, low]) / number
-        value[number == 0] = np.nan
-        return value
+        return weekly(self.weekly_total, self.weekly_count, rows, last, weeks)
 
     def scale(self, rows: Ints, t: Ints) -> Floats:
         """The series' level: its mean of the last 91 known days, a little of its whole mean, never 0."""

@@ -11,6 +11,25 @@ from models.panel import Panel
 Answer = dict[int, Floats]
 
 
+def baselines(
+    folder: Path, plain: Path, members: list[str], origins: list[Origin], horizon: int
+) -> dict[str, Answer]:
+    """The members that cost next to nothing, together; all but the naive see demand without promotions."""
+    from models.baseline import SeasonalNaive, Tsb, WeekdayMean
+    from models.ets_model import Ets
+
+    return {
+        model.name: model.forecast(Panel.load(where), origins, horizon)
+        for model, where in (
+            (SeasonalNaive(), folder),
+            (WeekdayMean(), plain),
+            (Tsb(), plain),
+            (Ets(), plain),
+        )
+        if model.name in members
+    }
+
+
 def prophet_own(folder: Path, rows: Ints, origins: list[Origin], horizon: int, country: str | None) -> Answer:
     """Own Prophet fits of some series."""
     from models.prophet_model import ProphetModel

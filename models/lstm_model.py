@@ -26,6 +26,8 @@ EPOCHS = {"quick": 9, "full": 12}
 WARM_EPOCHS = {"quick": 3, "full": 4}
 UNITS = 40
 MOST = 30.0
+BATCH = 128
+POWER = 1.4  # of the Tweedie deviance
 LAYERS = ("encoder", "state", "ahead", "joined", "heads")
 
 
@@ -85,7 +87,7 @@ class Lstm:
             np.asarray(values) for name in LAYERS for values in network.get_layer(name).get_weights()
         ]
         some = near[:4], far[:4]
-        if not np.allclose(network.predict_on_batch([*some]), answer(self.weights, *some), atol=1e-3):
+        if not np.allclose(network([*some], training=False), answer(self.weights, *some), atol=1e-3):
             raise RuntimeError("this Keras orders its weights in another way; lstm_model.answer must follow")
         return network
 
@@ -200,29 +202,37 @@ def _fit(
     rate: float,
     seed: int,
 ) -> None:
+    """Adam with the rate falling to a twentieth along a cosine; compiled once, since tracing costs seconds."""
     import tensorflow as tf
 
-    chances = tf.constant(PROBABILITIES, dtype=tf.float32)
+    if not network.compiled:
+        network.compile(optimizer=tf.keras.optimizers.Adam(rate, clipnorm=1.0), loss=_loss)
+    total = max(1, epochs * -(-len(near) // BATCH))
+    passed = iter(range(total + 1))
 
-    def loss(actual: Any, said: Any) -> Any:
-        y, w = actual[..., :1], actual[..., 1:]
-        mean = said[..., :1] + 1e-3
-        power = 1.4  # Tweedie deviance up to terms without the mean
-        deviance = -y * mean ** (1 - power) / (1 - power) + mean ** (2 - power) / (2 - power)
-        gap = y - said[..., 1:]
-        pinball = tf.reduce_sum(tf.maximum(chances * gap, (chances - 1) * gap), axis=-1, keepdims=True)
-        return tf.reduce_mean(w * (deviance + pinball))
+    def fall(batch: int, logs: Any = None) -> None:
+        share = min(next(passed, total) / total, 1.0)
+        network.optimizer.learning_rate.assign(rate * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * share))))
 
-    batch = 128
-    total = max(1, epochs * (len(near) // batch + 1))
-    schedule = tf.keras.optimizers.schedules.CosineDecay(rate, total, alpha=0.05)
-    network.compile(optimizer=tf.keras.optimizers.Adam(schedule, clipnorm=1.0), loss=loss)
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(near))
+    order = np.random.default_rng(seed).permutation(len(near))
     both = np.stack([target, weight], axis=-1).astype(np.float32)
     network.fit(
-        [near[order], far[order]], both[order], batch_size=batch, epochs=epochs, verbose=0, shuffle=True
-    )
+        [near[order], far[order]], both[order], batch_size=BATCH, epochs=epochs, verbose=0, shuffle=True,
+        callbacks=[tf.keras.callbacks.LambdaCallback(on_train_batch_begin=fall)],
+    )  # fmt: skip
+
+
+def _loss(actual: Any, said: Any) -> Any:
+    """Tweedie deviance of the mean (up to terms without it) and pinball losses of the quantiles, weighted."""
+    import tensorflow as tf
+
+    y, w = actual[..., :1], actual[..., 1:]
+    mean = said[..., :1] + 1e-3
+    deviance = -y * mean ** (1 - POWER) / (1 - POWER) + mean ** (2 - POWER) / (2 - POWER)
+    chances = tf.constant(PROBABILITIES, dtype=tf.float32)
+    gap = y - said[..., 1:]
+    pinball = tf.reduce_sum(tf.maximum(chances * gap, (chances - 1) * gap), axis=-1, keepdims=True)
+    return tf.reduce_mean(w * (deviance + pinball))
 
 
 def _windows(

@@ -1,4 +1,4 @@
-"""Ask every member for every origin: cheap ones here, heavy ones in worker processes side by side."""
+"""Ask every member for every origin, in worker processes side by side."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,8 +10,6 @@ import numpy as np
 
 from models import jobs
 from models.base import Floats, ForecastSettings, Ints, Origin
-from models.baseline import SeasonalNaive, Tsb, WeekdayMean
-from models.ets_model import Ets
 from models.panel import Panel
 from models.plain import plain_demand
 from models.workers import Failure, Job, run_here, run_jobs
@@ -22,6 +20,8 @@ ARIMA_AT_ONCE = 500
 PROPHET_GROUPS = {"quick": 12, "full": 40}
 PROPHET_CHUNK = 20
 PLAIN = "plain"  # folder of the panel without promotions and holidays
+CHEAP = ("seasonal_naive", "weekday_mean", "tsb", "ets")
+PLAIN_MEMBERS = ("weekday_mean", "tsb", "ets", "arima")  # know only past units: their promotions are put back
 FEW = 25  # series that stored models answer sooner here than a worker process starts
 Progress = Callable[[str, int, int], None]
 
@@ -50,35 +50,41 @@ def collect(
     `stored`: models of an earlier run; with them nothing is trained.
     """
     found = Collected()
-    origins = list(origins)
+    origins, stored = list(origins), stored or {}
     plain, lift = plain_demand(panel, max(origin.offset for origin in origins))
-    if SeasonalNaive.name in settings.members:
-        found.means[SeasonalNaive.name] = SeasonalNaive().forecast(panel, origins, horizon)
-    for member in (WeekdayMean(), Tsb(), Ets()):
-        if member.name in settings.members:
-            found.means[member.name] = _lifted(member.forecast(plain, origins, horizon), panel, lift)
     with tempfile.TemporaryDirectory(prefix="wharf-panel-") as name:
         folder = Path(name)
         panel.save(folder)
-        if "arima" in settings.members:
-            plain.save(folder / PLAIN)
-        planned = _plan(panel, folder, origins, horizon, settings, stored or {})
-        finished = [0]
+        plain.save(folder / PLAIN)
+        planned = _plan(panel, folder, origins, horizon, settings, stored)
+        later = (
+            []
+            if stored or "arima" not in settings.members
+            else jobs.chunks(np.arange(panel.size), ARIMA_AT_ONCE)
+        )
+        total, finished = len(planned) + len(later), [0]
 
         def done(job: Job) -> None:
             finished[0] += 1
             if progress is not None:
-                progress(job.name, finished[0], len(planned))
+                progress(job.name, finished[0], total)
+
+        def run(some: list[Job]) -> dict[str, Any]:
+            here = (bool(stored) and panel.size <= FEW) or [job.name for job in some] == ["baselines"]
+            return run_here(some, done) if here else run_jobs(some, settings.workers, done)
 
         if progress is not None and planned:
-            progress("baselines", 0, len(planned))
-        here = bool(stored) and panel.size <= FEW
-        results = run_here(planned, done) if here else run_jobs(planned, settings.workers, done)
+            progress("start", 0, total)
+        results = run(planned)
+        if later:
+            found.state["arima"] = _fitted(results)
+            orders = _arima(panel, folder, origins, horizon, found.state["arima"])
+            planned += orders
+            results |= run(orders)
         _gather(panel, origins, horizon, planned, results, found)
-        if "arima" in settings.members:
-            workers = 0 if here else settings.workers
-            _arima(panel, folder / PLAIN, origins, horizon, workers, stored or {}, results, found)
-            found.means["arima"] = _lifted(found.means["arima"], panel, lift)
+    for member in PLAIN_MEMBERS:
+        if member in found.means:
+            found.means[member] = _lifted(found.means[member], panel, lift)
     return found
 
 
@@ -111,7 +117,9 @@ def _plan(
     if "gradient_boosted" in settings.members:
         arguments = {**common, **learning, "trained": stored.get("gradient_boosted", {})}
         planned.append(Job("gradient_boosted", "models.jobs:gradient_boosted", arguments))
-    if "arima" in settings.members and "arima" not in stored:
+    if "arima" in stored and "arima" in settings.members:
+        planned += _arima(panel, folder, origins, horizon, stored["arima"])
+    elif "arima" in settings.members:
         earliest = max(origin.trained_at for origin in origins)
         rows = _spread_sample(panel, ARIMA_SAMPLE[settings.effort], settings.seed)
         for number, part in enumerate(jobs.chunks(rows, 30)):
@@ -127,6 +135,10 @@ def _plan(
         for number, part in enumerate(jobs.chunks(own, PROPHET_CHUNK)):
             arguments = {**common, **country, "origins": recent, "rows": part}
             planned.append(Job(f"prophet {number + 1}", "models.jobs:prophet_own", arguments))
+    if cheap := [member for member in settings.members if member in CHEAP]:
+        planned.append(
+            Job("baselines", "models.jobs:baselines", {**common, "plain": folder / PLAIN, "members": cheap})
+        )
     return planned
 
 
@@ -146,61 +158,44 @@ def _gather(
         found.means["lstm"], found.bounds, found.state["lstm"] = good["lstm"]
     if "gradient_boosted" in good:
         found.means["gradient_boosted"], found.state["gradient_boosted"] = good["gradient_boosted"]
-    if any(name.startswith("prophet") for name in good):
+    found.means |= good.get("baselines", {})
+    for member, whole, some in (
+        ("prophet", "prophet groups", ":prophet_own"),
+        ("arima", "", ":arima_forecast"),
+    ):
+        parts = [job for job in planned if job.function.endswith(some) and job.name in good]
+        if not parts and whole not in good:
+            continue
         means = {o.offset: np.full((panel.size, horizon), np.nan) for o in origins}
-        means |= {offset: values.copy() for offset, values in good.get("prophet groups", {}).items()}
-        for job in planned:
-            if job.function.endswith(":prophet_own") and job.name in good:
-                for offset, values in good[job.name].items():
-                    answered = np.isfinite(values)
-                    rows = job.arguments["rows"]
-                    means[offset][rows] = np.where(answered, values, means[offset][rows])
-        found.means["prophet"] = means
+        means |= {offset: values.copy() for offset, values in good.get(whole, {}).items()}
+        for job in parts:
+            rows = job.arguments["rows"]
+            for offset, values in good[job.name].items():
+                means[offset][rows] = np.where(np.isfinite(values), values, means[offset][rows])
+        found.means[member] = means
 
 
-def _arima(
-    panel: Panel,
-    folder: Path,
-    origins: list[Origin],
-    horizon: int,
-    workers: int,
-    stored: dict[str, Any],
-    results: dict[str, Any],
-    found: Collected,
-) -> None:
-    """Kalman forecasts of every series from the orders just fitted, or the stored ones."""
+def _fitted(results: dict[str, Any]) -> dict[str, Any]:
+    """ARIMA parameters of the series that were fitted, and the middle ones for all others."""
     from models.sarimax_model import typical_of
 
     fitted: dict[str, tuple[int, list[float]]] = {}
     for name, result in results.items():
         if name.startswith("arima orders") and not isinstance(result, Failure):
             fitted |= result
-    state = stored.get("arima") or {"parameters": fitted, "typical": typical_of(fitted)}
-    found.state["arima"] = state
+    return {"parameters": fitted, "typical": typical_of(fitted)}
+
+
+def _arima(
+    panel: Panel, folder: Path, origins: list[Origin], horizon: int, state: dict[str, Any]
+) -> list[Job]:
+    """Kalman forecasts of every series from orders just fitted, or stored."""
+    common = {"folder": folder / PLAIN, "origins": origins, "horizon": horizon, **state}
     parts = jobs.chunks(np.arange(panel.size), ARIMA_AT_ONCE)
-    planned = [
-        Job(
-            f"arima {number + 1}",
-            "models.jobs:arima_forecast",
-            {"folder": folder, "origins": origins, "horizon": horizon, "rows": part, **state},
-        )
+    return [
+        Job(f"arima {number + 1}", "models.jobs:arima_forecast", {**common, "rows": part})
         for number, part in enumerate(parts)
     ]
-    means = {o.offset: np.full((panel.size, horizon), np.nan) for o in origins}
-    for (job, part), (_, result) in zip(
-        zip(planned, parts, strict=True), _in_order(planned, workers), strict=True
-    ):
-        if isinstance(result, Failure):
-            found.notes.append(f"{job.name} failed and is left out: {result.reason}")
-            continue
-        for offset, values in result.items():
-            means[offset][part] = values
-    found.means["arima"] = means
-
-
-def _in_order(planned: list[Job], workers: int) -> list[tuple[str, Any]]:
-    results = run_jobs(planned, workers) if workers else run_here(planned)
-    return [(job.name, results[job.name]) for job in planned]
 
 
 def _busiest(panel: Panel, number: int) -> Ints:

@@ -36,7 +36,7 @@ class Usual:
     def mean(self, rows: Ints, last: Ints, promo: Floats, weeks: int) -> Floats:
         """Mean units of column `last` and the same weekdays before it, of days with a promotion or without."""
         return np.where(
-            promo > 0, _weekly(*self.on, rows, last, weeks), _weekly(*self.off, rows, last, weeks)
+            promo > 0, weekly(*self.on, rows, last, weeks), weekly(*self.off, rows, last, weeks)
         )
 
     def pace(self, rows: Ints, t: Ints, window: int, scale: Floats) -> Floats:
@@ -99,7 +99,7 @@ def by_weekday(values: Floats) -> Floats:
     return out
 
 
-def _weekly(total: Floats, count: Floats, rows: Ints, last: Ints, weeks: int) -> Floats:
+def weekly(total: Floats, count: Floats, rows: Ints, last: Ints, weeks: int) -> Floats:
     """Mean of column `last` and the same weekday of the weeks before; NaN where nothing is known."""
     most = total.shape[1] - 1
     high = np.clip(last + 7, 0, most)
