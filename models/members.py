@@ -14,7 +14,7 @@ from models.panel import Panel
 from models.plain import plain_demand
 from models.workers import Failure, Job, run_here, run_jobs
 
-OWN_PROPHET = {"quick": 40, "full": 300}
+OWN_PROPHET = {"quick": 40, "full": 100}
 ARIMA_SAMPLE = {"quick": 16, "full": 60}
 ARIMA_AT_ONCE = 500
 PROPHET_GROUPS = {"quick": 12, "full": 40}
