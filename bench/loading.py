@@ -196,7 +196,7 @@ def raw_copy(url: str) -> Callable[[Source], None]:
 
 
 def dlt_pipeline(url: str, *, tuned: bool = False, arrow: bool = False) -> Callable[[Source], None]:
-    """dlt's merge of rows; tuned: through CSV files, the newest version kept; arrow: given tables, not rows, as well."""
+    """dlt's merge of rows; tuned: through CSV files, the newest version kept; arrow: given tables, not rows."""
     os.environ |= {
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "CRITICAL",

@@ -1,7 +1,9 @@
 """Who may write for an account and resource now. Judged by the database's clock; renewed from a thread.
 
 Every claim gets a new fencing token. A merge checks its token inside its transaction and holds the lease row
-until it commits, so a paused holder that wakes up after losing the lease can write nothing.
+until it commits, so a paused holder that wakes up after losing the lease can write nothing. A holder stopped inside
+its merge keeps that row locked: its session carries the token in its name, and whoever wants the lease after it has
+run out ends that session if it only waits for its client.
 """
 
 import contextlib
@@ -9,8 +11,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import psycopg2.errors
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from warehouse import owners
 from warehouse.errors import LeaseHeldError, LeaseLostError
@@ -18,6 +21,7 @@ from warehouse.load import end_sessions
 
 EXPIRY_SECONDS = 30.0
 _RENEWALS_PER_EXPIRY = 3
+_PATIENCE = "SET LOCAL lock_timeout = '2s'"  # with the end of a merge; who is still at it is asked for then
 
 _CLAIM = """
     INSERT INTO ops.leases AS l (account, resource, token, owner, claimed_at, expires_at)
@@ -40,6 +44,19 @@ _TAKE = """
     UPDATE ops.leases SET expires_at = clock_timestamp()
     WHERE account = :account AND resource = :resource AND owner = :owner AND expires_at > clock_timestamp()
 """
+# A merge runs statement after statement: a session whose server waits for its client for as long as a renewal takes
+# belongs to a client that is stopped, or gone without a word.
+_END_SILENT = """
+    SELECT pg_terminate_backend(a.pid)
+    FROM ops.leases l
+    JOIN pg_stat_activity a
+      ON a.application_name = left(concat_ws(':', 'wharf:merge', l.token, l.account, l.resource), 63)
+    WHERE l.account = :account AND l.resource = :resource AND l.expires_at <= clock_timestamp()
+      AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+      AND (a.state LIKE 'idle in transaction%' OR a.wait_event_type = 'Client')
+      AND a.state_change < clock_timestamp() - make_interval(secs => :expiry / 3.0)
+"""
+_NAME = "SELECT set_config('application_name', left(:name, 63), true)"
 _HOLDER = "SELECT owner, expires_at FROM ops.leases WHERE account = :account AND resource = :resource"
 
 
@@ -86,7 +103,12 @@ def hold(
 
 
 def fence(connection: Connection, lease: Lease) -> None:
-    """Raise LeaseLostError unless `lease` is still ours; from here to the commit nobody can take it."""
+    """Raise LeaseLostError unless `lease` is still ours; from here to the commit nobody can take it.
+
+    The transaction is named after the lease's token meanwhile.
+    """
+    name = f"wharf:merge:{lease.token}:{lease.account}:{lease.resource}"
+    connection.execute(text(_NAME), {"name": name})
     found = connection.execute(text(_EXTEND + " AND expires_at > clock_timestamp()"), _values(lease)).rowcount
     if found != 1:
         lease.lost.set()
@@ -111,8 +133,18 @@ def holder(engine: Engine, account: str, resource: str) -> str | None:
 
 def _claim(engine: Engine, account: str, resource: str, owner: str, expiry: float) -> Lease:
     values = {"account": account, "resource": resource, "owner": owner, "expiry": expiry}
-    with engine.begin() as connection:
-        token = connection.scalar(text(_CLAIM), values)
+    try:
+        token = _take(engine, values)
+    except OperationalError as error:
+        if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+            raise
+        with engine.begin() as connection:
+            ended = connection.execute(text(_END_SILENT), values).all()
+        if not ended:
+            raise LeaseHeldError(
+                f"{account}/{resource} is being merged by another run; try again later"
+            ) from None
+        token = _take(engine, values)
     if token is None:
         other = holder(engine, account, resource)
         if owners.is_gone(other):
@@ -123,6 +155,14 @@ def _claim(engine: Engine, account: str, resource: str, owner: str, expiry: floa
         other = other or "another run"
         raise LeaseHeldError(f"{account}/{resource} is being worked on by {other}; try again later")
     return Lease(account, resource, int(token), owner, expiry)
+
+
+def _take(engine: Engine, values: dict[str, object]) -> int | None:
+    """The token of a new claim; None when somebody else holds the lease. Waits for a merge only briefly."""
+    with engine.begin() as connection:
+        connection.execute(text(_PATIENCE))
+        token: int | None = connection.scalar(text(_CLAIM), values)
+    return token
 
 
 def _renew(engine: Engine, lease: Lease, stop: threading.Event) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Connection, Engine, text
 
-from warehouse import load, rollup, tombstones
+from warehouse import load, publisher, tombstones
 from warehouse.tables.rollup import DATABASE
 from warehouse.tombstones import CUSTOMER, ORDER, Tombstone
 
@@ -101,7 +101,7 @@ def purge(
     )
     condition = "lower(hex(SHA256(customer_key))) IN {digests:Array(String)}"
     rows = 0
-    with rollup.only_publisher(engine, patience_seconds=patience_seconds):
+    with publisher.only_publisher(engine, patience_seconds=patience_seconds):
         for (table,) in named.result_rows:
             found = client.query(
                 f"SELECT count() FROM {DATABASE}.{table} WHERE {condition}",  # noqa: S608 names are ours

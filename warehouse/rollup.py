@@ -7,22 +7,19 @@ afterwards: what changes meanwhile stays dirty.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from clickhouse_connect.driver.client import Client
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from warehouse import breaker, marts, schema, sql
 from warehouse.batch import Published
-from warehouse.errors import PublishBusyError
+from warehouse.publisher import only_publisher
 from warehouse.rates import Reporting
 from warehouse.rollup_stock import publish_forecasts, publish_stock
-from warehouse.rollup_tables import Fence, month_of, next_month
-
-_LOCK = 0x57484152_46000002
+from warehouse.rollup_tables import month_of, next_month
 
 
 @dataclass(frozen=True)
@@ -105,47 +102,6 @@ def publish_all(engine: Engine, client: Client) -> Published:
         wanted = {day for day in months if isinstance(day, date)}
     wanted |= set(marts.months_published(client))
     return publish(engine, client, sorted(wanted))
-
-
-class _Lock:
-    """The publisher's advisory lock and the session that has it."""
-
-    def __init__(self, connection: Connection, on_step: Callable[[str], None]) -> None:
-        self.connection = connection
-        self.on_step = on_step
-
-    def still_held(self) -> None:
-        """Raise when the session, and with it the lock, is gone: somebody newer may be publishing."""
-        self.connection.execute(text("SELECT 1"))
-
-    def before_swap(self, table: str, month: date) -> Fence:
-        """What is called between staging a month of `table` and swapping it in."""
-
-        def fence() -> None:
-            self.on_step(f"swap {table} {month:%Y-%m}")
-            self.still_held()
-
-        return fence
-
-
-@contextmanager
-def only_publisher(
-    engine: Engine, on_step: Callable[[str], None] = lambda step: None, *, patience_seconds: float = 0
-) -> Iterator[_Lock]:
-    """Nobody else publishes within. Raises PublishBusyError when somebody still does after `patience_seconds`."""
-    deadline = time.monotonic() + patience_seconds
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
-            if time.monotonic() < deadline:
-                time.sleep(0.2)
-                continue
-            raise PublishBusyError(
-                "another process is publishing; its run or the next takes these days along"
-            )
-        try:
-            yield _Lock(connection, on_step)
-        finally:
-            connection.invalidate()  # the lock ends with the session, whatever state it is in
 
 
 def _dirty_days(engine: Engine) -> list[DirtyDay]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from tests.warehouse_factories import DAY, HOUR, T0, frame, line, order
 from warehouse import leases, load, merge, runs, watermarks
@@ -79,6 +80,33 @@ def test_nobody_takes_over_while_a_merge_is_committing(loader):
             assert thief.is_alive()  # waits for our commit
         thief.join(timeout=10)
         assert not claimed.is_set()
+
+
+def test_a_holder_stopped_inside_its_merge_is_ended_by_its_successor(loader, monkeypatch):
+    monkeypatch.setattr(leases, "_PATIENCE", "SET LOCAL lock_timeout = '300ms'")
+    engine = loader.engine
+    stopped, other = engine.connect(), engine.connect()
+    with leases.hold(engine, "shopify", "orders", "stopped", expiry_seconds=3600) as lease:
+        leases.fence(stopped, lease)
+        with pytest.raises(LeaseHeldError, match="merged"), leases.hold(engine, "shopify", "orders", "early"):
+            pass  # its time is not over
+        stopped.rollback()
+        expire(engine)
+        with engine.begin() as connection:  # as a fence that was in time leaves it
+            connection.execute(
+                text("UPDATE ops.leases SET expires_at = clock_timestamp() + interval '0.3 s'")
+            )
+        leases.fence(stopped, lease)
+        other.execute(text("SELECT 1"))  # a stranger's transaction is no business of ours
+        time.sleep(0.4)
+        with leases.hold(engine, "shopify", "orders", "successor", expiry_seconds=1) as new:
+            assert new.token == lease.token + 1
+            with pytest.raises(OperationalError):
+                stopped.execute(text("SELECT 1"))
+            assert other.scalar(text("SELECT 1")) == 1
+    stopped.invalidate()
+    stopped.close()
+    other.close()
 
 
 def test_the_watermark_moves_with_the_rows_and_never_back(loader):

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, order, refund, stock
-from warehouse import breaker, checks, forecasts, quarantine, rollup
+from warehouse import breaker, checks, forecasts, publisher, quarantine, rollup
 from warehouse.errors import PublishBusyError
 
 TABLES = ("daily_sales_summary", "daily_sales_as_happened", "customer_cohorts", "channels", "products")
@@ -189,6 +190,24 @@ def test_one_publisher_at_a_time(loader, client):
 
     rollup.publish(loader.engine, client, on_step=second)
     rollup.publish(loader.engine, client)  # the lock was given back
+
+
+def test_a_publisher_that_is_stopped_is_ended_by_the_next(loader, client, monkeypatch):
+    sales(loader)
+    monkeypatch.setattr(publisher, "_SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(publisher, "_BEAT_SECONDS", 0.1)
+    with (
+        publisher.only_publisher(loader.engine),
+        pytest.raises(PublishBusyError),
+        publisher.only_publisher(loader.engine, patience_seconds=0.5),
+    ):
+        pass  # it is alive, and says so
+    monkeypatch.setattr(publisher, "_BEAT_SECONDS", 60)
+    with publisher.only_publisher(loader.engine) as stopped:
+        with publisher.only_publisher(loader.engine, patience_seconds=5):
+            pass
+        with pytest.raises(OperationalError):
+            stopped.still_held()
 
 
 def test_a_publisher_whose_session_died_does_not_swap(loader, client):
