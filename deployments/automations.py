@@ -14,13 +14,15 @@ HEARTBEAT_SECONDS = 30
 SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
 # Orders are read every quarter of an hour; `/fresh` (deployments/monitoring.py) calls them late after as long.
 STALE = timedelta(hours=2)
+# A run that waits its turn behind another is late after 15 s already; nobody wants to hear of that.
+PATIENCE = timedelta(minutes=10)
 _ENDS = {"Completed", "Failed", "Cancelled", "Crashed"}
 _BLOCK = "wharf-operator"
 
 # Prefect fills in these names when it sends
 _ABOUT_A_RUN = (
-    "{{ flow_run.name }} of {{ flow.name }}: {{ flow_run.state.name }}. "
-    "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+    "{{ flow_run.name }} of {{ flow.name }}: {{ flow_run.state.name }}. {{ flow_run.state.message or '' }}"
+    "{% if flow_run|ui_url %}\n{{ flow_run|ui_url }}{% endif %}"
 )
 _ABOUT_AN_ACCOUNT = (
     "{{ labels.prefect.resource.id }}: no orders were read for two hours. `wharf status` and the last runs of the"
@@ -40,7 +42,7 @@ def ensure(operator_webhook: SecretStr | None) -> None:
         block = _webhook(operator_webhook)
         wanted += [
             _notice("Wharf: tell of failed runs", _of_runs({"Failed", "Crashed", "TimedOut"}), block),
-            _notice("Wharf: tell of late runs", _of_runs({"Late"}), block),
+            _notice("Wharf: tell of late runs", _waiting(), block),
             _notice("Wharf: tell of stale accounts", _stale(), block, _ABOUT_AN_ACCOUNT),
         ]
     names = {automation.name for automation in wanted}
@@ -107,6 +109,21 @@ def _of_runs(states: set[str]) -> Any:
         match_related={"prefect.resource.id": ["prefect.work-pool.*"]},
         posture=Posture.Reactive,
         threshold=1,
+    )
+
+
+def _waiting() -> Any:
+    """A late run that has neither begun nor ended after a while: no worker takes it."""
+    from prefect.events.schemas.automations import EventTrigger, Posture
+
+    return EventTrigger(
+        after={"prefect.flow-run.Late"},
+        expect={f"prefect.flow-run.{state}" for state in ("Pending", "Running", *_ENDS)},
+        match={"prefect.resource.id": ["prefect.flow-run.*"]},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=PATIENCE,
     )
 
 

@@ -25,14 +25,17 @@ def tag() -> str:
     return f"{_TAG}{owners.current()}"
 
 
-def sweep(engine: Engine, api_url: str, *, message: str = DIED, unstarted: bool = False) -> int:
+def sweep(
+    engine: Engine, api_url: str, *, auth: str | None = None, message: str = DIED, unstarted: bool = False
+) -> int:
     """Mark the runs of dead processes as failed in the ledger and as crashed in Prefect; returns how many in Prefect.
 
     With `unstarted`, runs that were given to a worker and have no process yet count as dead, too: for a moment
     when no worker is there.
     """
     runs.bury(engine, silent_seconds=_SILENT_SECONDS)
-    with httpx.Client(base_url=api_url, timeout=10, trust_env=False) as api:
+    who = httpx.BasicAuth(*auth.split(":", 1)) if auth else None
+    with httpx.Client(base_url=api_url, auth=who, timeout=10, trust_env=False) as api:
         at_work = _filtered(api, "flow_runs", flow_runs=_in([*_AT_WORK, *(["PENDING"] if unstarted else [])]))
         dead = [run for run in at_work if _is_dead(run, unstarted)]
         found = {run["id"]: run for run in dead}

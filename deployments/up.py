@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def run() -> None:
-    """Starts everything on 127.0.0.1, tells Prefect its deployments, and waits for a signal."""
+    """Starts everything here (Prefect on WHARF_PREFECT_HOST), tells it its deployments, and waits for a signal."""
     from rich.console import Console
 
     from alerts.receivers import app as receivers
@@ -36,11 +36,12 @@ def run() -> None:
         data_services,
         prefect_service,
         python_service,
+        reached_at,
         require_port,
         supervise,
     )
     from deployments.running import announced
-    from deployments.secret_key import ensure_secret_key
+    from deployments.secret_key import ensure_prefect_auth, ensure_secret_key
     from warehouse import schema
 
     console = Console(highlight=False)
@@ -54,7 +55,7 @@ def run() -> None:
     if plays:
         require_port(settings.sandbox_port, "the sandbox marketplaces", setting="WHARF_SANDBOX_PORT")
         require_port(settings.inbox_port, "the message inbox", setting="WHARF_INBOX_PORT")
-    prefect_url = f"http://127.0.0.1:{settings.prefect_port}/api"
+    prefect_url = f"http://{reached_at(settings.prefect_host)}:{settings.prefect_port}/api"
     with contextlib.ExitStack() as cleanup:
         console.print(f"Starting Wharf in {home}")
         databases = cleanup.enter_context(
@@ -65,33 +66,33 @@ def run() -> None:
             )
         )
         schema.upgrade(databases.database_url, databases.clickhouse_url)
+        auth = ensure_prefect_auth(home, settings.prefect_host, settings.prefect_auth)
         environment = {
             "DATABASE_URL": databases.database_url,
             "CLICKHOUSE_URL": databases.clickhouse_url,
             "WHARF_HOME": str(home),
             "WHARF_SECRET_KEY": ensure_secret_key(home, settings.secret_key),
             "WHARF_PUBLIC_URL": _links_lead_to(settings),
-            "PREFECT_API_URL": prefect_url,
-            **prefect_client.environment(home),
+            **_prefect(home, prefect_url, auth),
         }
-        services = [prefect_service(home, settings.prefect_port)]
+        services = [prefect_service(home, settings.prefect_port, host=settings.prefect_host, auth=auth)]
         sandbox = Sandbox(f"http://127.0.0.1:{settings.sandbox_port}")
         inbox = f"http://127.0.0.1:{settings.inbox_port}"
         if plays:
             services += _played(home, settings, sandbox, inbox)
 
         def sweep() -> None:
-            _sweep(prefect_url, sweeper.DIED)
+            _sweep(prefect_url, auth, sweeper.DIED)
 
         # The worker ends first, then its runs are told as ended, then Prefect and the rest go.
         cleanup.enter_context(supervise(services, restart=True, checks=[databases.ensure, sweep]))
         played = {**sandbox.environment(PACE), **receivers.environment(inbox)} if plays else {}
         os.environ.update(environment | played)
         connections.forget()
-        _sweep(prefect_url, sweeper.DIED, unstarted=True)
+        _sweep(prefect_url, auth, sweeper.DIED, unstarted=True)
         console.print("Telling Prefect the deployments and schedules")
         bootstrap.bootstrap(environment)
-        cleanup.callback(_sweep, prefect_url, sweeper.STOPPED, unstarted=True)
+        cleanup.callback(_sweep, prefect_url, auth, sweeper.STOPPED, unstarted=True)
         worker = python_service(
             "worker",
             "prefect",
@@ -102,13 +103,22 @@ def run() -> None:
         )
         callbacks = _callbacks(home, settings, environment | played)
         cleanup.enter_context(supervise([worker, callbacks], restart=True))
-        cleanup.enter_context(announced(home, {"PREFECT_API_URL": prefect_url, **played}))
+        cleanup.enter_context(announced(home, _prefect(home, prefect_url, auth) | played))
         if _is_fresh() and not stop.is_set():
             bootstrap.run_now("daily/daily", environment, effort="quick")
-        _say_where(console, home, settings, plays)
+        _say_where(console, home, settings, plays, asks=auth is not None)
         while not stop.wait(1):  # a signal that lands just before one long wait would go unnoticed
             pass
         console.print(f"Stopping; data stays in {home}")
+
+
+def _prefect(home: Path, url: str, auth: str | None) -> dict[str, str]:
+    """What a process needs to talk to our Prefect server."""
+    return {
+        "PREFECT_API_URL": url,
+        **({"PREFECT_API_AUTH_STRING": auth} if auth else {}),
+        **prefect_client.environment(home),
+    }
 
 
 def _played(home: Path, settings: WharfSettings, sandbox: Sandbox, inbox: str) -> list[Any]:
@@ -152,10 +162,10 @@ def _callbacks(home: Path, settings: WharfSettings, environment: Mapping[str, st
     )
 
 
-def _sweep(prefect_url: str, message: str, *, unstarted: bool = False) -> None:
+def _sweep(prefect_url: str, auth: str | None, message: str, *, unstarted: bool = False) -> None:
     """Tell dead runs as such; a server that does not answer now is asked again next time."""
     try:
-        sweeper.sweep(connections.postgres(), prefect_url, message=message, unstarted=unstarted)
+        sweeper.sweep(connections.postgres(), prefect_url, auth=auth, message=message, unstarted=unstarted)
     except (httpx.HTTPError, SQLAlchemyError) as error:
         logger.warning("looking for dead runs: %s", type(error).__name__)
 
@@ -178,9 +188,12 @@ def _our_python_first() -> str:
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
-def _say_where(console: Any, home: Path, settings: WharfSettings, plays: bool) -> None:
+def _say_where(console: Any, home: Path, settings: WharfSettings, plays: bool, *, asks: bool) -> None:
     local = "http://127.0.0.1"
-    console.print(f"\n  Prefect UI   {local}:{settings.prefect_port}")
+    console.print(f"\n  Prefect UI   http://{settings.prefect_host}:{settings.prefect_port}")
+    if asks:
+        made = "" if settings.prefect_auth else f": wharf:, then what is in {home / 'prefect.password'}"
+        console.print(f"               asks who is there; answer PREFECT_API_AUTH_STRING{made}")
     console.print(
         f"  ClickHouse   {local}:{settings.clickhouse_port}  user default, no password, read-only, database analytics"
     )

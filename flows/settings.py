@@ -26,6 +26,10 @@ class WharfSettings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     clickhouse_url: SecretStr | None = Field(default=None, validation_alias="CLICKHOUSE_URL")
     prefect_api_url: str | None = Field(default=None, validation_alias="PREFECT_API_URL")
+    # name:word, asked of everybody who talks to that server
+    prefect_auth: SecretStr | None = Field(
+        default=None, pattern="^[^:]+:.{8,}$", validation_alias="PREFECT_API_AUTH_STRING"
+    )
     home: Path = Field(default=Path(".wharf"), validation_alias="WHARF_HOME")
     secret_key: SecretStr | None = Field(default=None, validation_alias="WHARF_SECRET_KEY")
     # Newest first, separated by spaces; WHARF_SECRET_KEY reads, too, and seals where none is listed.
@@ -57,7 +61,8 @@ class WharfSettings(BaseSettings):
     forecast_days: int = Field(default=90, ge=1, le=180, validation_alias="WHARF_FORECAST_DAYS")
     first_load_days: int = Field(default=730, ge=1, validation_alias="WHARF_FIRST_LOAD_DAYS")
     workers: int = Field(default=2, ge=1, le=64, validation_alias="WHARF_WORKERS")
-    # Where `wharf up` listens on 127.0.0.1
+    # Where `wharf up` listens: its Prefect server here, all else on 127.0.0.1
+    prefect_host: str = Field(default="127.0.0.1", validation_alias="WHARF_PREFECT_HOST")
     prefect_port: int = Field(default=4200, ge=1, le=65535, validation_alias="WHARF_PREFECT_PORT")
     clickhouse_port: int = Field(default=8123, ge=1, le=65535, validation_alias="WHARF_CLICKHOUSE_PORT")
     sandbox_port: int = Field(default=8040, ge=1, le=65535, validation_alias="WHARF_SANDBOX_PORT")

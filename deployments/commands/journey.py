@@ -1,5 +1,6 @@
 """Commands that bring up the whole stack: `up`, `demo`, `sandbox serve`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -33,10 +34,17 @@ def demo(
     run(data or [], mapping, output)
 
 
-def up() -> None:
+def up(
+    host: Annotated[
+        str | None,
+        typer.Option("--host", help="where Prefect listens; beyond this machine it asks for a password"),
+    ] = None,
+) -> None:
     """The stack with its schedules until Ctrl-C: Prefect UI on 4200, ClickHouse HTTP on 8123."""
     from deployments.up import run
 
+    if host:
+        os.environ["WHARF_PREFECT_HOST"] = host
     run()
 
 

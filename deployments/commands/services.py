@@ -55,6 +55,8 @@ def _prefect(settings: Any) -> Iterator[None]:
     wanted["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "180"
     if settings.prefect_api_url:  # it may stand in .env, where Prefect would not look under another folder
         wanted["PREFECT_API_URL"] = settings.prefect_api_url
+        if settings.prefect_auth:
+            wanted["PREFECT_API_AUTH_STRING"] = settings.prefect_auth.get_secret_value()
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
     from prefect import tags  # only now: it reads its settings when it is imported

@@ -1,6 +1,7 @@
 """Long-running children of `wharf up` and `wharf demo`, described."""
 
 import http.client
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deployments.local.files import ensure_home
+
+ANYWHERE = "0.0.0.0"  # noqa: S104 named, not chosen: the default is loopback
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,11 @@ def python_service(
     )
 
 
+def reached_at(host: str) -> str:
+    """Where this machine finds what listens on `host`."""
+    return "127.0.0.1" if host == ANYWHERE else host
+
+
 def prefect_environment(home: Path) -> dict[str, str]:
     """Settings of a server of ours: nothing is reported to anybody, everything lives under `home`."""
     folder = home.expanduser().resolve() / "prefect"
@@ -99,19 +107,34 @@ def prefect_environment(home: Path) -> dict[str, str]:
     }
 
 
-def prefect_service(home: Path, port: int, *, environment: Mapping[str, str] | None = None) -> Service:
-    """A Prefect server with its UI on `port`; its API is at `http://127.0.0.1:PORT/api`."""
+def prefect_service(
+    home: Path,
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    auth: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Service:
+    """A Prefect server with its UI on `port` of `host`; its API is at `http://HOST:PORT/api` (`reached_at`).
+
+    With `auth` (name:word) it answers nobody who does not say that.
+    """
     home = ensure_home(home)
     (home / "prefect").mkdir(exist_ok=True, mode=0o700)
 
     def ready() -> bool:
-        return answers(f"http://127.0.0.1:{port}/api/health")
+        return answers(f"http://{reached_at(host)}:{port}/api/health")
 
     return Service(
         name="prefect",
-        argv=[sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+        argv=[sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)],
         # not PREFECT_API_URL: a server that finds it would take itself for a client of that address
-        env={**prefect_environment(home), **(environment or {})},
+        env={
+            **prefect_environment(home),
+            "PREFECT_UI_URL": f"http://{os.uname().nodename if host == ANYWHERE else host}:{port}",
+            **({"PREFECT_SERVER_API_AUTH_STRING": auth} if auth else {}),
+            **(environment or {}),
+        },
         ready=ready,
         log=home / "logs" / "prefect.log",
         patience_seconds=300.0,  # a new database is migrated first: 10 s, ten times that on a busy machine

@@ -8,7 +8,14 @@ with data_services(home, database_url=None, clickhouse_url=None) as databases:
 from deployments.local.data import DataServices, data_services
 from deployments.local.errors import LocalServiceError
 from deployments.local.ports import free_port, is_free, require_port
-from deployments.local.services import Service, answers, prefect_environment, prefect_service, python_service
+from deployments.local.services import (
+    Service,
+    answers,
+    prefect_environment,
+    prefect_service,
+    python_service,
+    reached_at,
+)
 from deployments.local.supervisor import Supervisor, end_orphan, supervise
 
 __all__ = [
@@ -24,6 +31,7 @@ __all__ = [
     "prefect_environment",
     "prefect_service",
     "python_service",
+    "reached_at",
     "require_port",
     "supervise",
 ]

@@ -165,7 +165,13 @@ def test_the_operator_hears_of_a_failed_run(api):
     deadline = time.monotonic() + 90
     while not Hook.told and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert "a-try of rates: Failed. the file is older than a week" in Hook.told[0]
+    title, said, link = Hook.told[0].splitlines()
+    assert (title, said) == (
+        "Wharf: tell of failed runs",
+        "a-try of rates: Failed. the file is older than a week",
+    )
+    assert link.startswith(str(api.base_url).removesuffix("/api/"))
+    assert run["id"] in link
 
 
 def test_the_schedules_produce_runs(api):
