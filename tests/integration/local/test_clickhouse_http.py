@@ -236,6 +236,7 @@ class TestWire:
             (zlib.compress(b"SELECT 1"), "br", 501),
             (b"INSERT INTO analytics.sales (id) FORMAT CSV\n1\nnot a number\n", "identity", 400),
         ],
+        ids=["cut short", "not compressed", "an encoding nobody speaks", "not a number"],
     )
     def test_a_body_that_cannot_be_read_stores_nothing(
         self, wire: Wire, body: bytes, encoding: str, status: int
