@@ -17,6 +17,7 @@ from connectors.amazon.normalize.all_orders import all_orders_report
 from connectors.amazon.normalize.decoding import Decoded, each, keyed, untyped
 from connectors.amazon.normalize.feedback import feedback_report
 from connectors.amazon.normalize.listings import CatalogItem, Listing, listings_report, product_frames
+from connectors.amazon.normalize.orders_2026_shapes import Order
 from connectors.amazon.normalize.returned import returns_report
 from connectors.amazon.normalize.stock import Listing as StockListing
 from connectors.amazon.normalize.stock import Summary, listing_frames, stock_report, summary_frames
@@ -205,7 +206,7 @@ class _Found:
         return given_back if resource == "refunds" else _as_returns(given_back)
 
     def _orders(self, context: Context) -> Normalized:
-        parts = [orders_2026.order_frames(each(self.orders, orders_2026.Order, keyed("orderId")), context)]
+        parts = [orders_2026.order_frames(each(self.orders, Order, keyed("orderId")), context)]
         if self.v0_orders or self.v0_items:
             told = [
                 {**record, **self.v0_beside.get(str(record.get("AmazonOrderId")), {})}

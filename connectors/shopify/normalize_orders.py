@@ -28,7 +28,7 @@ import msgspec
 import polars as pl
 
 from connectors.base import Context
-from connectors.canonical import conform
+from connectors.canonical import MONEY, SCHEMAS
 from connectors.exports.countries import country_code
 from connectors.shopify import rest
 from connectors.shopify.find import Kind, gid_number, kind_of, ref_number
@@ -400,16 +400,11 @@ def _with_totals(items: Sheet) -> pl.DataFrame:
     """Line totals and net amounts, for all lines at once."""
     tax, included = pl.col("tax").fill_null(0), pl.col("tax_included")
     after_discount = pl.col("gross") - pl.col("discount").fill_null(0)
-    return conform(
-        items.text_frame()
-        .with_columns(
-            channel=pl.lit(items.channel),
-            total=after_discount + pl.when(included).then(0).otherwise(tax),
-            net_amount=after_discount - pl.when(included).then(tax).otherwise(0),
-        )
-        .drop("gross"),
-        "order_items",
+    computed = items.parsed().with_columns(
+        total=(after_discount + pl.when(included).then(0).otherwise(tax)).cast(MONEY),
+        net_amount=(after_discount - pl.when(included).then(tax).otherwise(0)).cast(MONEY),
     )
+    return computed.select(SCHEMAS["order_items"].names()).collect()
 
 
 def attach(order: Order, children: list[bytes]) -> None:

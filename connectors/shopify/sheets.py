@@ -7,11 +7,12 @@ parsed the page is built again record by record (`decode.py`), and `tidy` says w
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 import polars as pl
 
-from connectors.canonical import COUNT, INSTANT, MONEY, SCHEMAS, conform
+from connectors.canonical import COUNT, INSTANT, MONEY, SCHEMAS
 
 Row = tuple[Any, ...]
 
@@ -41,25 +42,22 @@ class Sheet:
         self.columns = tuple(columns or [column for column in SCHEMAS[name] if column != "channel"])
         self.rows: list[Row] = []
 
-    def text_frame(self) -> pl.DataFrame:
-        """The rows with amounts and instants parsed. Raises a Polars error when one cannot be."""
-        schema = {column: _kind(self.name, column) for column in self.columns}
-        raw = {column: pl.String() if kind in {MONEY, INSTANT} else kind for column, kind in schema.items()}
-        values = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.columns)
+    def parsed(self) -> pl.LazyFrame:
+        """The rows with amounts and instants parsed, and the channel; a Polars error once it is collected.
+
+        Raises BadValueError for a whole number that no column can hold.
+        """
+        raw, typed = _way_in(self.name, self.columns)
+        values = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
         try:
-            frame = pl.DataFrame(
-                [
-                    pl.Series(name, column, dtype=raw[name], strict=True)
-                    for name, column in zip(raw, values, strict=True)
-                ]
-            )
-        except TypeError:  # what Polars says of a whole number that no column can hold
+            frame = pl.DataFrame(dict(zip(self.columns, values, strict=True)), schema=raw, strict=True)
+        except (TypeError, OverflowError):  # what Polars says of it
             raise BadValueError(self.name, "a number out of range") from None
-        return frame.select(_parsed(column, kind) for column, kind in schema.items())
+        return frame.lazy().select(pl.lit(self.channel).alias("channel"), *typed)
 
     def frame(self) -> pl.DataFrame:
         """The canonical frame, for sheets that have every column."""
-        return conform(self.text_frame().with_columns(channel=pl.lit(self.channel)), self.name)
+        return self.parsed().collect()
 
     def tidy(self) -> None:
         """Bring every amount and instant into the form `text_frame` parses. Raises BadValueError."""
@@ -76,6 +74,14 @@ _OWN = {"gross": MONEY}
 
 def _kind(name: str, column: str) -> pl.DataType:
     return SCHEMAS[name].get(column) or _OWN[column]
+
+
+@cache
+def _way_in(name: str, columns: tuple[str, ...]) -> tuple[pl.Schema, list[pl.Expr]]:
+    """The types that rows go in with, and the expressions that parse them."""
+    kinds = {column: _kind(name, column) for column in columns}
+    raw = {column: pl.String() if kind in {MONEY, INSTANT} else kind for column, kind in kinds.items()}
+    return pl.Schema(raw), [_parsed(column, kind) for column, kind in kinds.items()]
 
 
 def _parsed(column: str, kind: pl.DataType) -> pl.Expr:

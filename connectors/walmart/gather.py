@@ -14,7 +14,7 @@ from connectors.base import Context
 from connectors.canonical import SCHEMAS, Normalized, Rejected, from_columns
 from connectors.walmart.payload import UNUSUAL, Raw, blame, member, refuse
 from connectors.walmart.shapes import convert
-from connectors.walmart.values import FieldError, shown
+from connectors.walmart.values import FieldError, at, shown
 
 
 class Gathered:
@@ -26,7 +26,8 @@ class Gathered:
 
     def __init__(self, context: Context) -> None:
         self.channel = context.home.name
-        self.context = context
+        self.home = context.home
+        self.fetched = at(context.fetched_at)  # for records without an update clock
         self.rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in self.frames}
         self.rejected: list[Rejected] = []
         self.notes: dict[str, None] = {}

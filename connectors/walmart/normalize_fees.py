@@ -7,7 +7,7 @@ Rows have no id of their own: the transaction's key, the order line and the amou
 """
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,9 +17,8 @@ from connectors.canonical import Normalized
 from connectors.walmart.gather import Gathered
 from connectors.walmart.payload import member
 from connectors.walmart.settlements import Row, amount, posted_on, rows
-from connectors.walmart.values import FieldError, text
+from connectors.walmart.values import FieldError, at, text
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_THE_BUYER = ("product", "shipping", "total walmart funded savings", "gift wrap", "tax")
 _NO_MONEY_OF_A_SALE = frozenset(["paymentsummary", "reserve", "releasereserve"])
 
@@ -91,8 +90,8 @@ class _Fees(Gathered):
                 text(row.get("partneritemid"), "Partner Item Id sku"),
                 kind if kind.lower().startswith("commission") else described or kind,
                 Decimal(0) - given,
-                text(row.get("currency")) or self.context.home.currency,
-                (midnight - _EPOCH) // timedelta(microseconds=1),
+                text(row.get("currency")) or self.home.currency,
+                at(midnight),
             )
         )
 

@@ -6,7 +6,6 @@ Only the legacy answer dates its rows; the others carry the instant of the read.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +31,6 @@ from connectors.walmart.values import FieldError, count, micros, text
 WFS = "WFS"
 DEFAULT_NODE = "default"
 _DECODER = msgspec.json.Decoder(NodePage)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def inventory(page: Page, context: Context) -> Normalized:
@@ -78,10 +76,6 @@ class _Stock(Gathered):
     frames = ("inventory",)
     shape = NodeStock
     identity = "sku"
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.fetched = (context.fetched_at - _EPOCH) // timedelta(microseconds=1)
 
     def add_raw(self, raw: Raw) -> None:
         names = {fold(str(key)) for key in raw} if isinstance(raw, Mapping) else set()

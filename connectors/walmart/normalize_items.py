@@ -86,7 +86,7 @@ class _Items(Gathered):
                 text(item.price.currency) if item.price else None,
                 None,
                 published == "PUBLISHED" and lifecycle in ("ACTIVE", ""),
-                self.context.fetched_at,
+                self.fetched,
             )
         )
         self.records += 1

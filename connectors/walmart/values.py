@@ -53,13 +53,18 @@ def _iso(text: str, field: str) -> int:
         raise FieldError(field, f"not an instant: {text[:40]!r}") from None
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
+    return at(instant)
+
+
+def at(instant: datetime) -> int:
+    """Microseconds since 1970 of an aware instant."""
     return (instant - _EPOCH) // _MICROSECOND
 
 
-def _in_range(at: int, field: str) -> int:
-    if not _FIRST <= at < _LAST:
+def _in_range(instant: int, field: str) -> int:
+    if not _FIRST <= instant < _LAST:
         raise FieldError(field, "an instant before 1995 or after 2100")
-    return at
+    return instant
 
 
 def money(value: Decimal, field: str) -> Decimal:

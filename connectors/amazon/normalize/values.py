@@ -14,7 +14,7 @@ import polars as pl
 
 from connectors.amazon.marketplaces import BY_DOMAIN, MARKETPLACES
 from connectors.base import Context
-from connectors.canonical import INSTANT, MONEY, SCHEMAS, Rejected, conform
+from connectors.canonical import SCHEMAS, Rejected, from_columns
 from connectors.privacy import scrub
 
 SCALE = 10_000
@@ -63,8 +63,11 @@ def money(value: Any, field: str) -> int | None:
 
 def plus(*amounts: int | None) -> int | None:
     """Sum of what is there; None when nothing is."""
-    present = [amount for amount in amounts if amount is not None]
-    return sum(present) if present else None
+    total = None
+    for amount in amounts:
+        if amount is not None:
+            total = amount if total is None else total + amount
+    return total
 
 
 def magnitude(amount: int | None) -> int | None:
@@ -175,8 +178,10 @@ def text(value: Any) -> str | None:
     """Trimmed text without NUL characters (PostgreSQL holds none); None when empty."""
     if value is None:
         return None
-    cleaned = str(value).replace("\x00", "").strip()
-    return cleaned or None
+    cleaned = value if type(value) is str else str(value)
+    if "\x00" in cleaned:
+        cleaned = cleaned.replace("\x00", "")
+    return cleaned.strip() or None
 
 
 def key(value: Any, field: str) -> str:
@@ -249,17 +254,8 @@ class Rows:
 
     def frame(self) -> pl.DataFrame:
         """The rows as a conforming frame: money from ten-thousandths, instants from microseconds."""
-        series = []
-        for column, kind in SCHEMAS[self._name].items():
-            values = [row[column] for row in self._rows]
-            if kind == MONEY:
-                whole = pl.Series(column, values, dtype=pl.Int64)
-                series.append(whole.cast(pl.Decimal(38, 4)) / pl.Series([SCALE]).cast(pl.Decimal(38, 4)))
-            elif kind == INSTANT:
-                series.append(pl.Series(column, values, dtype=pl.Int64).cast(INSTANT))
-            else:
-                series.append(pl.Series(column, values, dtype=kind))
-        return conform(pl.DataFrame(series), self._name)
+        columns = {column: [row[column] for row in self._rows] for column in SCHEMAS[self._name]}
+        return from_columns(columns, self._name, scaled=True)
 
 
 class Channels:
