@@ -25,6 +25,7 @@ from connectors.sandbox.ordering import LINES_PER_ORDER, MEAN_QUANTITY
 from models import risk, stock_history, stockout
 from models.base import Floats
 from models.implied_risk import implied
+from models.probability import best_line, score
 from models.stockout_features import on_its_way, runs_out
 
 TODAY = date(2026, 11, 1)
@@ -91,7 +92,7 @@ def _ceiling(past: stock_history.StockHistory, means: Floats, days: list[int]) -
             truth.append(label[asked])
             chance.append(told[asked])
         y, p = np.concatenate(truth), np.concatenate(chance)
-        scored = stockout.score(y, p, stockout.best_line(p))
+        scored = score(y, p, best_line(p))
         rows.append({"horizon_days": horizon, "method": "knows the true mean"} | scored)
     return rows
 

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from models.base import Floats, SeriesError
+from models.probability import TREES, calibration
 
 REQUIRED = (
     "item_id",
@@ -123,7 +124,6 @@ def train(labelled: pl.DataFrame, *, base_rate: float | None = None, seed: int =
     of stock-outs in life where the rows hold more; probabilities, levels and scores are then those of life.
     """
     import lightgbm
-    from sklearn.isotonic import IsotonicRegression
 
     labelled = _named(labelled)
     if LABEL not in labelled.columns:
@@ -147,31 +147,16 @@ def train(labelled: pl.DataFrame, *, base_rate: float | None = None, seed: int =
     for kind in (0, 1):
         rows = rng.permutation(np.flatnonzero(truth == kind))
         fold[rows] = np.arange(len(rows)) % FOLDS
-    settings = {
-        "objective": "binary",
-        "learning_rate": 0.05,
-        "num_leaves": 15,
-        "min_data_in_leaf": 20,
-        "lambda_l2": 5.0,
-        "feature_fraction": 0.7,
-        "bagging_fraction": 0.8,
-        "bagging_freq": 1,
-        "seed": seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,
-        "verbosity": -1,
-    }
+    settings = TREES | {
+        "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 20, "lambda_l2": 5.0, "seed": seed,
+    }  # fmt: skip
     held_out, boosters = np.empty(len(truth)), []
     for number in range(FOLDS):
         learn = fold != number
         booster: Any = lightgbm.train(settings, lightgbm.Dataset(x[learn], truth[learn]), num_boost_round=150)
         held_out[~learn] = booster.predict(x[~learn], num_threads=1)
         boosters.append(booster.model_to_string())
-    calibration = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(held_out, truth)
-    # isotonic steps say 0 and 1 too readily: half their weight goes to the trees' own probability
-    corners = np.unique(np.quantile(held_out, np.linspace(0, 1, 101)))
-    sampled = np.maximum.accumulate(0.5 * calibration.predict(corners) + 0.5 * corners)
+    corners, sampled = (np.array(points) for points in calibration(held_out, truth))
     calibrated = odds * sampled / (odds * sampled + 1 - sampled)
     probability = np.interp(held_out, corners, calibrated)
     high = _best_line(truth, probability, weight)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from models.base import Floats, Ints, SeriesError
+from models.probability import TREES, Corners, best_line, calibration, score
 from models.stock_history import HORIZONS, StockHistory, origins, outcome, selling
 from models.stockout_features import FEATURES, features, formula
 
@@ -30,7 +31,7 @@ class StockoutModel:
     """
 
     trees: str
-    corners: Mapping[int, tuple[tuple[float, ...], tuple[float, ...]]]
+    corners: Mapping[int, Corners]
     high: Mapping[int, float]
     scores: tuple[Mapping[str, Any], ...]
 
@@ -61,26 +62,18 @@ def train(
     raw = _raw(booster, x)
     for ahead in HORIZONS:
         of = horizon == ahead
-        corners[ahead] = _calibration(raw[of], y[of])
+        corners[ahead] = calibration(raw[of], y[of])
         high[ahead] = best_line(np.interp(raw[of], *corners[ahead]))
     model = StockoutModel(booster.model_to_string(), corners, high, ())
     return StockoutModel(model.trees, corners, high, tuple(_judge(model, past, test, implied or {})))
 
 
-_SETTINGS: dict[str, Any] = {
-    "objective": "binary",
-    "learning_rate": 0.04,
+# Few positives: small trees, much shrinking.
+_SETTINGS: dict[str, Any] = TREES | {
     "num_leaves": 7,
     "min_data_in_leaf": 200,
     "lambda_l2": 20.0,
-    "feature_fraction": 0.7,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
     "monotone_constraints": list(FEATURES.values()),
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 1,
-    "verbosity": -1,
 }
 
 
@@ -122,43 +115,6 @@ def level(probability: Floats, high: float) -> list[str]:
     """high from the line of best F1, medium from half of it, else low."""
     names = np.where(probability >= high, "high", np.where(probability >= high / 2, "medium", "low"))
     return [str(name) for name in names]
-
-
-def best_line(probability: Floats) -> float:
-    """The probability from which calling an item a stock-out gives the best F1 to expect; 0.5 without any chance.
-
-    From calibrated probabilities alone (Lipton, Elkan & Narayanaswamy 2014): the few stock-outs of some weeks would
-    put the line by luck.
-    """
-    ranked = np.sort(probability)[::-1]
-    if not len(ranked) or ranked[0] <= 0:
-        return 0.5
-    f1 = 2 * np.cumsum(ranked) / (ranked.sum() + np.arange(1, len(ranked) + 1))
-    return float(np.clip(ranked[int(np.argmax(f1))], 0.02, 0.98))
-
-
-def score(truth: Floats, probability: Floats, line: float) -> dict[str, float]:
-    """How good probabilities were: rank, F1 at the line, and calibration (Brier; expected error over ten bins)."""
-    from sklearn import metrics
-
-    said = probability >= line
-    bins = np.minimum((probability * 10).astype(int), 9)
-    gaps = [
-        abs(float((truth - probability)[bins == one].mean())) * float((bins == one).mean())
-        for one in np.unique(bins)
-    ]
-    both = 0 < truth.sum() < len(truth)
-    return {
-        "rows": float(len(truth)),
-        "base_rate": float(truth.mean()),
-        "precision": float(metrics.precision_score(truth, said, zero_division=0)),
-        "recall": float(metrics.recall_score(truth, said, zero_division=0)),
-        "f1": float(metrics.f1_score(truth, said, zero_division=0)),
-        "auc": float(metrics.roc_auc_score(truth, probability)) if both else float("nan"),
-        "average_precision": float(metrics.average_precision_score(truth, probability)) if both else float("nan"),
-        "brier": float(np.mean((truth - probability) ** 2)),
-        "calibration_error": float(np.sum(gaps)),
-    }  # fmt: skip
 
 
 def better(model: StockoutModel, horizon: int) -> str:
@@ -229,13 +185,3 @@ def _log_odds(chance: Floats) -> Floats:
     bounded = np.clip(chance, 1e-4, 1 - 1e-4)
     value: Floats = np.log(bounded / (1 - bounded))
     return value
-
-
-def _calibration(raw: Floats, truth: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    from sklearn.isotonic import IsotonicRegression
-
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(raw, truth)
-    corners = np.unique(np.quantile(raw, np.linspace(0, 1, 101)))
-    # isotonic steps say 0 and 1 too readily: half their weight goes to the trees' own probability
-    values = np.maximum.accumulate(0.5 * fitted.predict(corners) + 0.5 * corners)
-    return tuple(corners.tolist()), tuple(values.tolist())

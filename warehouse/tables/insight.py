@@ -119,6 +119,47 @@ cart_abandonment = Table(
     "product_id, currency, price_band, segment. Only channels that tell of checkouts (Shopify).",
 )
 
+checkout_conversion = Table(
+    "checkout_conversion",
+    metadata,
+    _column("channel_id", UInt64, "channels.channel_id."),
+    _column("currency", _code(), _CURRENCY),
+    _column("hour", Int64, "0 to 23, in the channel's time zone."),
+    _column("segment", _code(), "customer_value.segment of who ordered or left; empty: not known."),
+    _column("as_of", _instant(), _AS_OF),
+    _column("orders", Int64, "Orders of 91 days that are not wholly cancelled."),
+    _column("left_checkouts", Int64, "Checkouts of 91 days that were left and not bought after all."),
+    _column("recovered", Int64, "Of the orders, those whose checkout had been left before."),
+    _column("conversion", Float64, "orders / (orders + left_checkouts), 0 to 1."),
+    _column("amount_left", _money(), "What the left checkouts would have cost."),
+    MergeTree(order_by=("channel_id", "currency", "hour", "segment")),
+    comment="How many checkouts end in an order, by hour and segment. Grain: channel_id, currency, hour, segment. "
+    "Only channels that tell of checkouts (Shopify).",
+)
+
+open_carts = Table(
+    "open_carts",
+    metadata,
+    _column("product_id", UInt64, "products.product_id; 0: no product has the SKU."),
+    _column("sku", String, "SKU as the shop sent it."),
+    _column(
+        "currency", _code(), "ISO 4217 currency of every amount in the row; empty: the shop did not say."
+    ),
+    _column("as_of", _instant(), _AS_OF),
+    _column("sessions", Int64, "Visits with it in the cart, no purchase, and a step within the last day."),
+    _column("units", Int64, "Units in those carts."),
+    _column("amount", _money(), "Their price."),
+    _optional(
+        "likelihood", Float64, "Mean chance of a purchase within a day, 0 to 1; null: too few past visits."
+    ),
+    _optional(
+        "expected_amount", _money(), "What is expected to be bought without a reminder; null as likelihood."
+    ),
+    _optional("at_stake", _money(), "amount - expected_amount: what a reminder could still win."),
+    MergeTree(order_by=("sku", "currency")),
+    comment="What lies in the own shop's carts now and how likely it is bought. Grain: sku, currency.",
+)
+
 product_feedback = Table(
     "product_feedback",
     metadata,
@@ -163,4 +204,6 @@ NAMES = (
     "cart_abandonment",
     "product_feedback",
     "improvement_suggestions",
+    "checkout_conversion",
+    "open_carts",
 )

@@ -133,4 +133,50 @@ price_effects = Table(
     comment="Effect of price and promotion on units. Grain: category.",
 )
 
-NAMES = ("sku_classes", "replenishment", "transfer_suggestions", "stockout_risk", "price_effects")
+warehouse_allocation = Table(
+    "warehouse_allocation",
+    metadata,
+    *_keys(),
+    _column("warehouse_location", String, "The channel's place, e.g. FBA."),
+    _column("as_of", _instant(), _AS_OF),
+    _column("available", Int64, "Sellable there now."),
+    _column("left_daily", Float64, "Units that left it a day in 91 days, while something was there."),
+    _column("demand_share", Float64, "Its part of the channel's demand by what left it, 0 to 1."),
+    _column("order_units", Int64, "Of replenishment.order_quantity: what shall go there."),
+    _column("moved_in", Int64, "Units that shall come from another place of the channel; below 0: go there."),
+    _optional("days_of_cover", Float64, "available / its part of the forecast; null where nothing sells."),
+    MergeTree(order_by=("product_id", "channel_id", "warehouse_location")),
+    comment="How an order is spread over a channel's places, and what to move between them; only where there are "
+    "several. Grain: channel_id, product_id, warehouse_location.",
+)
+
+season_orders = Table(
+    "season_orders",
+    metadata,
+    *_keys(),
+    _column("as_of", _instant(), _AS_OF),
+    _column("until", Date, "Last day of the season asked for."),
+    _column("expected_units", Float64, "Mean of what will sell until then."),
+    _column("service_level", Float64, "Critical ratio: (price - cost) / (price - salvage)."),
+    _column("season_units", Int64, "Units to have for the season: the ratio's quantile of demand."),
+    _column("order_units", Int64, "season_units less what is there and coming."),
+    _column("currency", _code(), _CURRENCY),
+    _column("unit_price", _money(), "Asked now."),
+    _column("unit_cost", _money(), "What a unit costs."),
+    _column(
+        "expected_profit", _money(), "Of the season with season_units, what is left over sold at salvage."
+    ),
+    MergeTree(order_by=("product_id", "channel_id")),
+    comment="One order for a season that cannot be repeated (newsvendor): the newest answer of the deployment "
+    "season-order. Grain: channel_id, product_id.",
+)
+
+NAMES = (
+    "sku_classes",
+    "replenishment",
+    "transfer_suggestions",
+    "stockout_risk",
+    "price_effects",
+    "warehouse_allocation",
+    "season_orders",
+)
