@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 import httpx
+from opentelemetry import trace
 
 from connectors.base import Account
 from connectors.budget import LocalBudget, Rate, RateBudget
@@ -33,6 +34,7 @@ from connectors.errors import (
 # httpx logs every URL at INFO, query tokens included (encode/httpx #2760).
 logging.getLogger("httpx").setLevel(logging.WARNING)
 log = logging.getLogger(__name__)
+_tracer = trace.get_tracer("wharf")  # of nothing, unless flows/tracing.py switched traces on
 
 MAX_BODY = 64 * 2**20  # bytes of one decoded answer; pages of all three channels stay below 10 MiB
 MAX_DOWNLOAD = 8 * 2**30  # bytes of one decoded report or bulk file
@@ -225,6 +227,17 @@ class ChannelClient:
             self._spend_patience(call, wait)
             self._sleep(wait)
         self.requests += 1
+        about = {"wharf.account": self.account.name, "http.request.method": call.method}
+        with _tracer.start_as_current_span(
+            call.operation, kind=trace.SpanKind.CLIENT, attributes=about
+        ) as span:
+            answer = self._asked(call, into)
+            span.set_attribute("http.response.status_code", answer.status)
+            self._judge(call, answer)
+        return answer
+
+    def _asked(self, call: Call, into: BinaryIO | None) -> Answer:
+        """What the channel says to `call`, whatever it is."""
         started = time.monotonic()
         url = self._url(call)
         headers = {"Accept-Encoding": ACCEPTED, **call.headers}
@@ -253,18 +266,20 @@ class ChannelClient:
                         into.write(chunk)
                     else:
                         kept += chunk
-                answer = Answer(response.status_code, response.headers, bytes(kept))
+                return Answer(response.status_code, response.headers, bytes(kept))
         except EncodingError as error:
             raise ProtocolError(f"{self._where(call)}: {error}") from error
         except httpx.HTTPError as error:
             raise ChannelUnavailableError(f"{self._where(call)}: {type(error).__name__}") from error
+
+    def _judge(self, call: Call, answer: Answer) -> None:
+        """Learns the rate from an answer and raises what it stands for when it is not a good one."""
         rate, available = self._reader.learned(call, answer)
         if rate is not None or available is not None:
             self._budget.learn(self._key(call), rate, available)
         if 300 <= answer.status < 400:
             raise ProtocolError(f"{self._where(call)}: answered with a redirect, which is never followed")
         self._reader.check(call, answer)
-        return answer
 
     def _spend_patience(self, call: Call, wait: float) -> None:
         self.waited += wait

@@ -1,5 +1,6 @@
 """The only place that knows Prefect: order, retries and the clock."""
 
-from flows import logs
+from flows import logs, tracing
 
 logs.install()
+tracing.install()

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event
 
 from connectors.base import Account
 from connectors.errors import ConfigurationError, ConnectorError
-from flows import logs
+from flows import logs, tracing
 from flows.sealing import Vault
 from flows.settings import WharfSettings
 from flows.tokens import SealedTokens
@@ -39,6 +39,7 @@ def postgres() -> Engine:
         )
     engine = engines.postgres(url.get_secret_value())
     event.listen(engine, "connect", lambda session, _: _sessions.add(session))
+    tracing.watch(engine)
     return engine
 
 

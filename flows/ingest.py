@@ -19,7 +19,7 @@ from connectors.base import Account, Resource, Window
 from connectors.budget import Background
 from connectors.client import ChannelClient
 from connectors.errors import ConnectorError, DeferredError
-from flows import connections, logs, stopping
+from flows import connections, logs, stopping, tracing
 from flows.retry import DELAYS, RETRIES, is_transient
 from warehouse import channels, leases, load, merge, owners, runs, watermarks
 from warehouse.batch import Run
@@ -135,7 +135,8 @@ def read_and_merge(
             flow_run_id=runtime.flow_run.id,
         )
         try:
-            with logs.about(run=run.id, account=account.name, resource=resource.name, window=_shown(window)):
+            about = {"account": account.name, "resource": resource.name, "window": _shown(window)}
+            with logs.about(run=run.id, **about), tracing.span("window", run=run.id, **about):
                 result = _read_and_merge(account, resource, window, run, lease, advance=kind == "sync")
         except DeferredError as deferred:
             runs.finish(engine, run, "deferred", message=str(deferred))
@@ -201,17 +202,18 @@ def _read_and_merge(
                 seal=connections.vault().seal,
             ) as staging:
                 _stage(client, resource, window, staging, tally)
-                merged = merge.commit(
-                    engine,
-                    staging,
-                    run=run,
-                    lease=lease,
-                    window=Window(window.since, tally.watermark or window.until),
-                    advance_watermark=advance,
-                    snapshot=resource.kind == "snapshot",
-                    first_answer=first_answer,
-                    notes=tally.notes,
-                )
+                with tracing.span("merge", run=run.id, records=tally.records):
+                    merged = merge.commit(
+                        engine,
+                        staging,
+                        run=run,
+                        lease=lease,
+                        window=Window(window.since, tally.watermark or window.until),
+                        advance_watermark=advance,
+                        snapshot=resource.kind == "snapshot",
+                        first_answer=first_answer,
+                        notes=tally.notes,
+                    )
             if not merged.held:
                 break
             first_answer = merged.answers

@@ -37,6 +37,7 @@ class WharfSettings(BaseSettings):
     # The most Amazon's data protection policy allows is 30.
     raw_days: int = Field(default=30, ge=1, le=30, validation_alias="WHARF_RAW_DAYS")
     log_format: Literal["text", "json"] = Field(default="text", validation_alias="WHARF_LOG_FORMAT")
+    traces: Literal["off", "otlp"] = Field(default="off", validation_alias="WHARF_TRACES")
     timezone: str = Field(default="UTC", validation_alias="WHARF_TIMEZONE")
     currency: str = Field(default="USD", validation_alias="WHARF_CURRENCY", pattern="^[A-Z]{3}$")
     # Where exchange rates come from besides `wharf rates import`, and how old one may be on a day without

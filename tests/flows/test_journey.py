@@ -5,11 +5,13 @@ from functools import partial
 
 import polars as pl
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME
 from sqlalchemy import text
 
 from connectors.sandbox.faults import Fault
-from flows import connections
+from flows import connections, tracing
 from flows import forecast as forecasting
 from flows.alerting import stock_alerts
 from flows.forecast import forecast
@@ -31,12 +33,15 @@ FIRST = NOON - timedelta(days=20)
 @pytest.fixture(scope="module")
 def synced(merchant):
     """Two syncs, the second after twenty days in which orders changed, were cancelled and refunded."""
+    merchant.spans = InMemorySpanExporter()
+    tracing.send(merchant.spans)
     with listening() as merchant.canaries:
         for instant in (FIRST, NOON):
             now = merchant.move_to(instant)
             state = sync(["all"], until=now, return_state=True)
             assert state.is_completed(), state.message
         yield merchant
+    merchant.spans.shutdown()
 
 
 def published() -> pl.DataFrame:
@@ -78,6 +83,24 @@ def test_every_day_in_clickhouse_equals_the_truth(synced):
     )
     assert wrong.to_dicts() == []
     assert theirs["units"].sum() > 500
+
+
+def test_traces_lead_from_a_run_to_its_requests_and_statements(synced):
+    trace.get_tracer_provider().force_flush()
+    spans = {span.context.span_id: span for span in synced.spans.get_finished_spans()}
+
+    def path(span) -> list[str]:
+        """Names from the outermost on."""
+        above = spans.get(span.parent.span_id) if span.parent else None
+        return [*(path(above) if above else []), span.name]
+
+    paths = {" > ".join(path(span)) for span in spans.values()}
+    assert "sync-all > ingest-amazon-orders > window > merge > INSERT" in {p.rsplit(" ", 1)[0] for p in paths}
+    assert any(
+        p.startswith("sync-all > ingest-shopify-orders > window > ") and "orders" in p for p in paths
+    ), paths
+    window = next(span for span in spans.values() if span.name == "window")
+    assert window.attributes.keys() == {"wharf.run", "wharf.account", "wharf.resource", "wharf.window"}
 
 
 def test_the_same_again_writes_nothing(synced):
@@ -159,6 +182,8 @@ def test_no_credential_and_no_person_is_found_anywhere(synced, stack_home):
     assert len(canaries.secrets) >= 8
     assert len(wanted) >= 40
     assert in_text(canaries.log.getvalue(), wanted) == set()
+    trace.get_tracer_provider().force_flush()
+    assert in_text("\n".join(span.to_json() for span in synced.spans.get_finished_spans()), wanted) == set()
     assert in_postgres(wanted) == set()
     assert in_clickhouse(wanted) == set()
     assert in_sqlite(PREFECT_API_DATABASE_CONNECTION_URL.value(), wanted) == set()
