@@ -22,7 +22,7 @@ BASKET_DAYS = 365
 PATIENCE_SECONDS = 300.0  # for a publication under way
 
 
-@flow(name="customer-insight", flow_run_name="customer-insight-{day}")
+@flow(name="customer-insight", flow_run_name=report.by_day("customer-insight"))
 def customer_insight(day: date | None = None) -> State[Any]:
     """Customers, baskets and carts as of the end of a day.
 

@@ -19,7 +19,7 @@ SAID = Asset(key="postgres://wharf/core/feedback")
 FEEDBACK = Asset(key="clickhouse://wharf/analytics/product_feedback")
 
 
-@flow(name="feedback", flow_run_name="feedback-{day}")
+@flow(name="feedback", flow_run_name=report.by_day("feedback"))
 def feedback(day: date | None = None) -> State[Any]:
     """Read all that was said up to a day.
 

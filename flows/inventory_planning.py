@@ -25,7 +25,7 @@ MOST_EFFECT_PRODUCTS = 1000
 PART = 1500  # products whose days are in memory together
 
 
-@flow(name="inventory-planning", flow_run_name="inventory-planning-{day}")
+@flow(name="inventory-planning", flow_run_name=report.by_day("inventory-planning"))
 def inventory_planning(day: date | None = None, budget: float | None = None) -> State[Any]:
     """Plan from the newest forecast and the stock as it is.
 

@@ -3,9 +3,11 @@
 import base64
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from prefect import runtime
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
@@ -20,6 +22,7 @@ STAGING = Asset(key="postgres://wharf/staging")
 CORE = Asset(key="postgres://wharf/core")
 ROLLUPS = Asset(key="clickhouse://wharf/analytics")
 FORECASTS = Asset(key="postgres://wharf/core/forecasts")
+ACCURACY = Asset(key="postgres://wharf/core/forecast_accuracy")
 ALERTS = Asset(key="postgres://wharf/core/alerts")
 
 LINEAGE = (
@@ -75,6 +78,15 @@ def was_read(account: str, resource: str, records: int) -> None:
         resource={"prefect.resource.id": f"wharf.account.{account}", "prefect.resource.name": account},
         payload={"records": records},
     )
+
+
+def by_day(what: str) -> Callable[[], str]:
+    """Names a flow's runs by its parameter `day`, which is today where it is empty: forecast-2026-03-01."""
+
+    def name() -> str:
+        return f"{what}-{runtime.flow_run.parameters.get('day') or datetime.now(UTC).date()}"
+
+    return name
 
 
 def slug(key: str) -> str:
