@@ -10,7 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class DeploymentSettings(BaseSettings):
     """Reads WHARF_WORK_POOL_TYPE, WHARF_IMAGE and so on from the environment or `.env`."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     work_pool_type: Literal["process", "docker", "kubernetes"] = Field(
         default="process", validation_alias="WHARF_WORK_POOL_TYPE"

@@ -1,5 +1,6 @@
 """What the platform itself needs to know; channels and alert providers have settings of their own."""
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -21,15 +22,15 @@ class OwnDatabases(TypedDict):
 class WharfSettings(BaseSettings):
     """Reads DATABASE_URL, CLICKHOUSE_URL, WHARF_HOME and so on from the environment or `.env`."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     clickhouse_url: SecretStr | None = Field(default=None, validation_alias="CLICKHOUSE_URL")
     prefect_api_url: str | None = Field(default=None, validation_alias="PREFECT_API_URL")
     # name:word, asked of everybody who talks to that server
-    prefect_auth: SecretStr | None = Field(
-        default=None, pattern="^[^:]+:.{8,}$", validation_alias="PREFECT_API_AUTH_STRING"
-    )
+    prefect_auth: SecretStr | None = Field(default=None, validation_alias="PREFECT_API_AUTH_STRING")
     home: Path = Field(default=Path(".wharf"), validation_alias="WHARF_HOME")
     secret_key: SecretStr | None = Field(default=None, validation_alias="WHARF_SECRET_KEY")
     # Newest first, separated by spaces; WHARF_SECRET_KEY reads, too, and seals where none is listed.
@@ -69,6 +70,13 @@ class WharfSettings(BaseSettings):
     sandbox_port: int = Field(default=8040, ge=1, le=65535, validation_alias="WHARF_SANDBOX_PORT")
     inbox_port: int = Field(default=8025, ge=1, le=65535, validation_alias="WHARF_INBOX_PORT")
     callbacks_port: int = Field(default=8026, ge=1, le=65535, validation_alias="WHARF_CALLBACKS_PORT")
+
+    @field_validator("prefect_auth")
+    @classmethod
+    def _name_and_word(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch("[^:]+:.{8,}", value.get_secret_value()):
+            raise ValueError("PREFECT_API_AUTH_STRING is a name, a colon and a word of 8 letters or more")
+        return value
 
     @field_validator("timezone")
     @classmethod
