@@ -3,11 +3,13 @@
 - freshness frame, one row per account and resource: account, resource, last_sync_at (null: never),
   every_minutes (the schedule's interval)
 - refused frame, one row per account and resource of a run or day: account, resource, refused, rows
+- drift frame, one row per measure of the forecasts that is clearly worse than promised: measure, found, promised,
+  since
 - difference frame, one row per channel, day and measure: channel, channel_id, date, measure, expected (the
   warehouse's figure), observed (the published one)
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +72,22 @@ def refused_rows(refused: pl.DataFrame, thresholds: Thresholds | None = None) ->
         }
         alerts.append(_alert("refused_rows", Severity.WARNING, subject, facts))
     return Findings(tuple(alerts), frozenset(judged))
+
+
+def forecast_drift(drifted: pl.DataFrame, measured: Collection[str]) -> Findings:
+    """What is clearly worse about the forecasts than their backtest promised; `measured` is all that was looked at."""
+    alerts = []
+    for row in drifted.iter_rows(named=True):
+        facts: Facts = {
+            "accounts": [],
+            "channels": [],
+            "measure": row["measure"],
+            "found": float(row["found"]),
+            "promised": float(row["promised"]),
+            "since": row["since"].isoformat(),
+        }
+        alerts.append(_alert("forecast_drift", Severity.WARNING, row["measure"], facts))
+    return Findings(tuple(alerts), frozenset(fingerprint("forecast_drift", name) for name in measured))
 
 
 def reconciliation_differences(differences: pl.DataFrame, thresholds: Thresholds | None = None) -> Findings:

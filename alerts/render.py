@@ -44,6 +44,7 @@ _KINDS = {
     "trending": "trending",
     "data_stale": "stale data",
     "refused_rows": "refused records",
+    "forecast_drift": "drifting forecasts",
     "reconciliation": "differing figures",
 }
 _PAGES = {

@@ -257,6 +257,27 @@ def _refused(facts: Facts, locale: Locale) -> list[str]:
     ]
 
 
+_DRIFTS = {"wape": "error", "bias": "bias", "cover80": "80 % bounds"}
+_PROMISES = {
+    "wape": "of the units were forecast wrong (WAPE), after",
+    "bias": "of the units were forecast too much (below 0: too little), after",
+    "cover80": "of the days lay within the 80 % bounds, after",
+}
+
+
+def _drift_title(facts: Facts, locale: Locale) -> str:
+    return f"Forecasts are worse than measured: {_DRIFTS.get(facts['measure'], 'error')}"
+
+
+def _drift(facts: Facts, locale: Locale) -> list[str]:
+    return [
+        f"Since {locale.date(facts['since'])} {locale.percent(facts['found'])} "
+        f"{_PROMISES.get(facts['measure'], 'was measured, after')} {locale.percent(facts['promised'])} in the "
+        "backtest of the models in use.",
+        "The models are trained again tonight. If it stays so, look at what changed: prices, promotions, stock.",
+    ]
+
+
 def _difference_title(facts: Facts, locale: Locale) -> str:
     return f"Figures differ: {one_line(facts['measure'], 40)} of {channel_list(facts['channels'])}"
 
@@ -287,6 +308,7 @@ _TITLES: dict[str, Callable[[Facts, Locale], str]] = {
     "trending": _trending_title,
     "data_stale": _stale_title,
     "refused_rows": _refused_title,
+    "forecast_drift": _drift_title,
     "reconciliation": _difference_title,
 }
 _MESSAGES: dict[str, Callable[[Facts, Locale], list[str]]] = {
@@ -299,5 +321,6 @@ _MESSAGES: dict[str, Callable[[Facts, Locale], list[str]]] = {
     "trending": _trending,
     "data_stale": _stale,
     "refused_rows": _refused,
+    "forecast_drift": _drift,
     "reconciliation": _difference,
 }

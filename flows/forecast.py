@@ -1,4 +1,4 @@
-"""History → backtest → forecast → reorder points, a part of the catalogue at a time."""
+"""Truth → accuracy; history → backtest → forecast → reorder points, a part of the catalogue at a time."""
 
 import time
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows import connections, limits, reordering, report, stopping
+from flows import accuracy, connections, limits, reordering, report, stopping
 from models import forecast as forecasting
-from models import plots
+from models import plots, registry
 from models.base import Effort, ForecastSettings
 from models.forecast import ForecastResult
 from warehouse import demand_sums, forecasts, plans, read
@@ -51,14 +51,16 @@ class Catalogue:
         return sum(part.series for part in self.parts)
 
 
-@flow(name="forecast", flow_run_name="forecast-{day}")
+@flow(name="forecast", flow_run_name=report.by_day("forecast"))
 def forecast(
     day: date | None = None,
     horizon_days: int | None = None,
     effort: Effort = "full",
     within_minutes: float | None = None,
 ) -> State[Any]:
-    """Forecast every SKU x channel with the stored models, and plan reorders.
+    """Measure past forecasts, then forecast every SKU x channel with the stored models, and plan reorders.
+
+    Models that do clearly worse than their backtest promised are trained anew.
 
     Args:
         day: The first day to forecast. Empty: today.
@@ -66,10 +68,13 @@ def forecast(
         effort: "full" for the night, "quick" for an answer in a minute or two at some cost in accuracy.
         within_minutes: Start no further part of the catalogue after this time; best sellers come first. Empty: all.
     """
-    return _foresee(day, horizon_days, effort, retrain=None, within_minutes=within_minutes)
+    has_drifted = accuracy.measure(_now_on(day), return_state=True).result(raise_on_failure=False) is True
+    return _foresee(
+        day, horizon_days, effort, retrain=True if has_drifted else None, within_minutes=within_minutes
+    )
 
 
-@flow(name="train", flow_run_name="train-{day}")
+@flow(name="train", flow_run_name=report.by_day("train"))
 def train(day: date | None = None, horizon_days: int | None = None, effort: Effort = "full") -> State[Any]:
     """Fit every model anew, measure it against what came, and keep it for the nights of the week.
 
@@ -88,6 +93,12 @@ def backtest(
     """Score every model against what came, from origins the models had not seen past."""
     scores = score(day or datetime.now(UTC).date(), horizon_days, folds, effort)
     return Completed(message=f"{folds} origins x {horizon_days} days", data=scores)
+
+
+def _now_on(day: date | None) -> datetime:
+    """This instant, on `day` where one is given."""
+    now = datetime.now(UTC)
+    return now if day is None else datetime.combine(day, now.timetz())
 
 
 @limits.turn_to_forecast()
@@ -244,7 +255,11 @@ def predict(
         generated_at,
         scores={score["model"]: score for score in scores} if teaches else None,
         history_until=last_day,
+        model_version=result.version,
     )
+    if result.version and result.backtest:  # trained just now
+        manifest = registry.manifest_of(model_registry(), result.version)
+        forecasts.keep_model(engine, result.version, manifest, trained_at=generated_at)
     demand_sums.save(engine, result.cumulative, generated_at=generated_at)
     planned = reordering.plan(engine, settings, day, result.frame, result.cumulative)
     plans.save(engine, planned, generated_at)
@@ -268,9 +283,7 @@ def tidy(now: datetime) -> None:
     demand_sums.forget(engine, before=now - timedelta(days=SUMS_KEPT_DAYS))
 
 
-@materialize(
-    "postgres://wharf/core/forecast_accuracy", asset_deps=[report.CORE], name="score", cache_policy=NO_CACHE
-)
+@task(name="score", cache_policy=NO_CACHE)
 def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str, Any]]:
     """Rolling-origin backtest over the part of the catalogue the models learn from; only scores leave it."""
     log = get_run_logger()

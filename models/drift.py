@@ -13,6 +13,7 @@ import polars as pl
 
 from models.base import Floats
 
+MEASURES = ("wape", "bias", "cover80")
 WINDOW_DAYS = 14  # two whole weeks: no weekday counts more than another
 LEAST_DAYS = 7
 DOUBT = 2.0  # standard errors
@@ -25,38 +26,19 @@ OUTSIDE = 0.08  # share of days outside the 80 % bounds beyond the promised one
 class Drift:
     """A measure that is not what it was: `found` over the window against `promised`, give or take `error`."""
 
-    measure: str  # wape, bias or cover80
+    measure: str  # of MEASURES
     found: float
     promised: float
     error: float
     since: date
 
 
-def daily_errors(accuracy: pl.DataFrame) -> pl.DataFrame:
-    """One row per day from rows per series and day (`date`, `units`, `predicted_units`, `in_80`, `in_stock`).
-
-    Days out of stock do not count: sales are not demand. Columns: `date`, `units`, `absolute` and `signed` errors,
-    `inside` (rows within the 80 % bounds), `days` (rows).
-    """
-    error = pl.col("predicted_units").cast(pl.Float64) - pl.col("units").cast(pl.Float64)
-    return (
-        accuracy.filter(pl.col("in_stock"))
-        .group_by("date")
-        .agg(
-            units=pl.col("units").cast(pl.Float64).sum(),
-            absolute=error.abs().sum(),
-            signed=error.sum(),
-            inside=pl.col("in_80").cast(pl.Float64).sum(),
-            days=pl.len().cast(pl.Float64),
-        )
-        .sort("date")
-    )
-
-
 def drifts(daily: pl.DataFrame, promised: Mapping[str, float], *, today: date) -> list[Drift]:
     """What has drifted in the WINDOW_DAYS before `today`; empty while there are too few days to tell.
 
-    `daily`: from `daily_errors`. `promised`: `wape`, `bias` and `cover80` as a backtest measured them.
+    `daily`, one row per day: `date`, `units` sold, `absolute` and `signed` errors, `inside` (forecasts within their
+    80 % bounds), `days` (forecasts); days out of stock left out, since sales are not demand. `promised`: `wape`,
+    `bias` and `cover80` as a backtest measured them.
     """
     since = today - timedelta(days=WINDOW_DAYS)
     window = daily.filter(pl.col("date").is_between(since, today, closed="left"))

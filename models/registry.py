@@ -111,12 +111,18 @@ def versions(folder: Path) -> list[str]:
     )
 
 
+def manifest_of(folder: Path, version: str) -> dict[str, Any]:
+    """What a stored version says of itself: hash, data_from, data_until, series, scores, settings …"""
+    manifest: dict[str, Any] = json.loads((folder / version / MANIFEST).read_text())
+    return manifest
+
+
 def fitting(folder: Path, panel: Panel, horizon: int, settings: ForecastSettings) -> Stored | None:
     """The newest version that was trained for such series, covers the horizon and is not stale; else None."""
     now = int(panel.end.max())
     for version in versions(folder):
         try:
-            manifest = json.loads((folder / version / MANIFEST).read_text())
+            manifest = manifest_of(folder, version)
             until = (date.fromisoformat(manifest["data_until"]) - EPOCH).days
             usable = (
                 manifest["format"] == FORMAT

@@ -31,9 +31,11 @@ _SAVE = """
     SELECT count(*) AS rows, coalesce(bool_or(is_new), false) AS is_new FROM saved
 """
 _SAVE_RUN = """
-    INSERT INTO core.forecast_runs AS r (run_id, generated_at, history_until, horizon_days, series, rows, scores)
+    INSERT INTO core.forecast_runs AS r (
+        run_id, generated_at, history_until, horizon_days, series, rows, scores, model_version
+    )
     SELECT :run_id, :generated_at, :history_until, count(DISTINCT date), count(DISTINCT series_id), count(*),
-           CAST(:scores AS jsonb)
+           CAST(:scores AS jsonb), :model_version
     FROM incoming
     ON CONFLICT (generated_at) DO UPDATE SET
         series = r.series + CASE WHEN :is_new THEN EXCLUDED.series ELSE 0 END,
@@ -50,6 +52,7 @@ def save(
     *,
     scores: Mapping[str, Any] | None = None,
     history_until: date | None = None,
+    model_version: str | None = None,
 ) -> int:
     """Keep a forecast frame (series_id "<channel>|<sku>", date, model, yhat, bounds); returns rows kept.
 
@@ -62,6 +65,7 @@ def save(
         "generated_at": generated_at,
         "history_until": history_until,
         "scores": json.dumps(dict(scores or {}), default=str),
+        "model_version": model_version,
     }
     with engine.begin() as connection:
         connection.execute(
@@ -74,6 +78,38 @@ def save(
         saved = connection.execute(text(_SAVE), values).one()
         connection.execute(text(_SAVE_RUN), {**values, "is_new": saved.is_new})
     return int(saved.rows)
+
+
+def keep_model(engine: Engine, version: str, manifest: Mapping[str, Any], *, trained_at: datetime) -> None:
+    """Note a stored version of the models in the registry; one already noted stays as it is.
+
+    `manifest`: hash, data_from, data_until, series and scores, as the version's own file says.
+    """
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO core.trained_models"
+                " (name, version, trained_at, data_from, data_until, series, scores, sha256, path)"
+                " VALUES ('ensemble', :version, :trained_at, :data_from, :data_until, :series,"
+                " CAST(:scores AS jsonb), :sha256, :version) ON CONFLICT (name, version) DO NOTHING"
+            ),
+            {
+                "version": version,
+                "trained_at": trained_at,
+                "sha256": manifest["hash"],
+                "data_from": manifest["data_from"],
+                "data_until": manifest["data_until"],
+                "series": manifest["series"],
+                "scores": json.dumps({"errors": manifest["scores"]}, default=str),
+            },
+        )
+
+
+def trained_at(engine: Engine) -> datetime | None:
+    """When the newest models were trained; None before the first."""
+    with engine.connect() as connection:
+        newest: datetime | None = connection.scalar(text("SELECT max(trained_at) FROM core.trained_models"))
+    return newest
 
 
 def forget(engine: Engine, *, before: datetime) -> int:

@@ -26,6 +26,9 @@ class ForecastRun(Base):
     scores: Mapped[Json] = mapped_column(
         server_default=text("'{}'"), comment="Backtest scores by model, seasonal naive beside them."
     )
+    model_version: Mapped[Code | None] = mapped_column(
+        comment="core.trained_models.version it was made with."
+    )
 
 
 class Forecast(Base):
@@ -75,6 +78,37 @@ class DemandSum(Base):
         comment="Units by quantile: q050 is the 5 % one, q990 the 99 % one."
     )
     generated_at: Mapped[UtcDateTime] = mapped_column(comment="When the forecast was made.")
+
+
+class ForecastAccuracy(Base):
+    """Forecasts of a past day against what was sold. Grain: (date, channel, model_type, horizon_week, is_sample)."""
+
+    __tablename__ = "forecast_accuracy"
+    __table_args__ = (
+        PrimaryKeyConstraint("date", "channel_id", "model_type", "horizon_week", "is_sample"),
+        {
+            "schema": "core",
+            "comment": "Forecasts of a past day against what was sold, days out of stock left out. "
+            "Grain: (date, channel_id, model_type, horizon_week, is_sample).",
+        },
+    )
+
+    date: Mapped[Day] = mapped_column(comment="The day forecast, now past.")
+    channel_id: Mapped[Key] = mapped_column(comment="core.channels.id.")
+    model_type: Mapped[Code] = mapped_column(comment="prophet, lstm, arima, ensemble, …")
+    horizon_week: Mapped[Count] = mapped_column(
+        comment="Whole weeks between making the forecast and the day."
+    )
+    is_sample: Mapped[bool] = mapped_column(comment="Series the models learn from, which backtests measure.")
+    forecasts: Mapped[Count] = mapped_column(comment="Forecasts of this day that were compared.")
+    units: Mapped[Measure] = mapped_column(comment="Units sold, counted once per forecast.")
+    absolute_error: Mapped[Measure] = mapped_column(
+        comment="Sum of abs(predicted - sold); over units it is WAPE."
+    )
+    signed_error: Mapped[Measure] = mapped_column(comment="Sum of predicted - sold; over units it is bias.")
+    in_80: Mapped[Count] = mapped_column(comment="Forecasts whose 80 % interval held.")
+    in_95: Mapped[Count] = mapped_column(comment="Forecasts whose 95 % interval held.")
+    measured_at: Mapped[UtcDateTime] = mapped_column(comment="When it was measured.")
 
 
 class TrainedModel(Base):
