@@ -22,7 +22,7 @@ from flows.delivery import deliver
 from flows.ingest import ingest
 from flows.retry import DELAYS, RETRIES, is_transient
 from flows.rollup import roll_up
-from warehouse import channels, runs, watermarks
+from warehouse import channels, reconcile_posted, runs, watermarks
 from warehouse import reconcile as figures
 from warehouse.budget import PostgresBudget
 from warehouse.reconcile import Figure
@@ -129,10 +129,13 @@ def compare(account: str, first: date, last: date, now: datetime) -> list[Figure
             channel = next((c for c in seller.channels if c.name == place.name), None)
             if channel is None:
                 continue  # sold there once; the account is not set up for it any more
+            control = registry.control_totals(client, channel, first, last)
+            settled = reconcile_posted.in_core(engine, place, first, last)
+            found += reconcile_posted.compare(place, (first, last), control, settled)
             found += figures.compare(
                 place,
                 (first, last),
-                registry.control_totals(client, channel, first, last),
+                control,
                 figures.in_core(engine, place, first, last),
                 figures.in_clickhouse(clickhouse, place, first, last),
                 sight,

@@ -142,8 +142,8 @@ def compare(
     sight: Sight,
     waiting: Iterable[date] = (),
 ) -> list[Figure]:
-    """Every figure of every day from `days[0]` to `days[1]`. `control` is in the connectors' CONTROL_TOTALS; what it
-    counts by another day than the order's ("posted") has no equal here and is kept with that explanation."""
+    """Every figure of every day from `days[0]` to `days[1]`, by the day of the order. `control` is in the connectors'
+    CONTROL_TOTALS; for what it counts by the day money was booked see `reconcile_posted`."""
     waiting = frozenset(waiting)
     figures: list[Figure] = []
     by_day = {row["business_date"]: row for row in control.filter(basis="ordered").iter_rows(named=True)}
@@ -162,17 +162,7 @@ def compare(
             if theirs is None and not (ours or bare.published):
                 continue  # nothing there, and nothing said
             figures.append(_judged(bare, whole, cancelled, _unseen(place, day, sight), waiting))
-    figures = _only_together(figures)
-    for row in control.filter(basis="posted").iter_rows(named=True):
-        figures += [
-            Figure(
-                place.account, place.name, place.id, row["business_date"], f"posted {measure}", row["currency"],
-                _decimal(row[measure]), None, None, "explained", "counted on the day the money was booked",
-            )
-            for measure in _MEASURES
-            if row[measure] is not None and first <= row["business_date"] <= last
-        ]  # fmt: skip
-    return figures
+    return _only_together(figures)
 
 
 def repaired(before: Iterable[Figure], after: Iterable[Figure]) -> list[Figure]:

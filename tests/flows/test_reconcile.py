@@ -1,5 +1,5 @@
-"""What Amazon counts, against PostgreSQL and ClickHouse: it agrees, a lost order is found and brought back, and what
-stays different is told."""
+"""What the channels count, against PostgreSQL and ClickHouse: it agrees, a lost order is found and brought back, and
+what stays different is told."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -102,3 +102,24 @@ def test_a_backfill_reads_what_is_missing_once(synced):
         rows("SELECT read_until FROM ops.watermarks WHERE account = 'amazon' AND resource = 'orders'")
         == before
     )
+
+
+def test_the_counts_of_shopify_and_what_walmart_settled_agree(synced):
+    first, since = LAST - timedelta(days=20), NOON - timedelta(days=30)
+    for name, resources in (("shopify", ["orders"]), ("walmart", ["orders", "fees"])):
+        assert sync(resources, [name], since=since, until=NOON, return_state=True).is_completed()
+    assert roll_up(return_state=True).is_completed()
+    state = reconcile(["shopify", "walmart"], first, LAST, now=NOON, return_state=True)
+    assert state.is_completed(), state.message
+    agreed = {(f.channel.split("-")[0], f.measure) for f in state.result().of("agrees")}
+    posted = {("walmart", f"posted {measure}") for measure in ("orders", "units", "gross_amount")}
+    assert agreed >= {("shopify", "orders"), ("walmart", "orders"), *posted}
+    rows(
+        "DELETE FROM core.order_items WHERE (order_id, line_id) IN (SELECT o.id, f.line_id FROM core.fees f"
+        " JOIN core.orders o ON o.channel_id = f.channel_id AND o.external_id = f.order_external_id"
+        f" WHERE f.fee_type ILIKE 'commission%' AND f.posted_date < '{LAST}' ORDER BY f.id DESC LIMIT 1) RETURNING 1"
+    )
+    told = reconcile(["walmart"], first, LAST, repair=False, now=NOON, return_state=True)
+    differing = told.result(raise_on_failure=False).of("differs")
+    assert "posted units" in {f.measure for f in differing}
+    assert told.is_failed()

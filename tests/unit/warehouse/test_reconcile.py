@@ -6,6 +6,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
+from warehouse import reconcile_posted
 from warehouse.reconcile import Place, Sight, compare, day_span, repaired
 
 DAY = date(2026, 3, 5)
@@ -112,10 +113,22 @@ def test_clickhouse_is_held_to_core_unless_the_day_waits():
     assert states(control(), here(), behind, waiting=[DAY])["orders"][0] == "agrees"
 
 
-def test_what_is_booked_by_another_day_is_kept_and_not_compared():
-    posted = states(pl.concat([control(), control(3, 4, "7", basis="posted")]), here())
-    assert posted["posted orders"] == ("explained", "counted on the day the money was booked")
-    assert posted["orders"] == AGREES
+@pytest.mark.parametrize(
+    ("units", "in_parts", "states"),
+    [
+        (4, False, {"agrees"}),
+        (3, False, {"agrees", "differs"}),
+        (3, True, {"agrees", "explained"}),
+        (None, False, {"explained"}),
+    ],
+)
+def test_what_was_settled_is_held_to_the_lines_it_was_for(units, in_parts, states):
+    row = [] if units is None else [(DAY, 3, units, Decimal(7), in_parts)]
+    core = pl.DataFrame(row, schema=reconcile_posted.SETTLED, orient="row")
+    both = pl.concat([control(), control(3, 4, "7", basis="posted")])
+    found = reconcile_posted.compare(PLACE, (DAY, DAY), both, core)
+    assert {figure.measure for figure in found} == {"posted orders", "posted units", "posted gross_amount"}
+    assert {figure.state for figure in found} == states
 
 
 def test_what_a_second_reading_mends_says_so():
