@@ -51,7 +51,7 @@ class Ingested:
     dirty_days: int = 0
     requests: int = 0
     waited_seconds: float = 0.0
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # drift told for the first time; `wharf status` lists all of it
     held: tuple[
         str, ...
     ] = ()  # channels whose stock two readings told differently: nothing of it was believed
@@ -232,7 +232,7 @@ def _read_and_merge(
             dirty_days=merged.dirty_days,
             requests=client.requests,
             waited_seconds=client.waited,
-            notes=tuple(tally.notes),
+            notes=merged.new_notes,
             held=merged.held,
             unseen=""
             if horizon is None

@@ -44,6 +44,7 @@ class MergeResult:
     restated_days: int = 0
     held: tuple[str, ...] = ()  # channels whose snapshot is suspect: nothing of it was believed
     answers: dict[str, str] = field(default_factory=dict)  # what each held channel said, digested
+    new_notes: tuple[str, ...] = ()  # drift in what the source answered, told for the first time
     counts: dict[str, int] = field(default_factory=dict)  # "orders.inserted" and so on
 
     @property

@@ -78,7 +78,7 @@ def commit(
         )
         dirty, restated = merge_steps.close_ledger(connection, run.id)
         _note_progress(connection, run, channels, _Progress(window.until, advance_watermark, held))
-        store_notes(connection, run, notes)
+        new_notes = store_notes(connection, run, notes)
         result = MergeResult(
             read=sum(staging.rows.values()) + len(staging.rejected),
             inserted=tally.of("inserted"),
@@ -89,6 +89,7 @@ def commit(
             restated_days=restated,
             held=tuple(held.values()),
             answers=answers,
+            new_notes=new_notes,
             counts={key: rows for key, rows in tally.counts.items() if not key.endswith(".written")},
         )
         _count(connection, run, result)
@@ -132,6 +133,8 @@ def _merge_frames(
         step.returns()
     if staging.has("carts"):
         step.carts()
+    if staging.has("customers"):
+        step.customers()
     if staging.has("fees"):
         step.fees()
     if staging.has("feedback"):
@@ -169,13 +172,16 @@ def _note_progress(connection: Connection, run: Run, channels: Iterable[int], pr
         connection.execute(text(sql.read(name)), {**values, "channel_id": channel_id})
 
 
-def store_notes(connection: Connection, run: Run, notes: Sequence[str]) -> None:
-    """Keep drift notes, one row a kind."""
-    for note in dict.fromkeys(notes):
-        connection.execute(
+def store_notes(connection: Connection, run: Run, notes: Sequence[str]) -> tuple[str, ...]:
+    """Keep drift notes, one row a kind; returns those never seen before."""
+    return tuple(
+        note
+        for note in dict.fromkeys(notes)
+        if connection.scalar(
             text(sql.read("schema_note")),
             {"account": run.account or "", "resource": run.resource or "", "note": note[:2000]},
         )
+    )
 
 
 def _count(connection: Connection, run: Run, result: MergeResult) -> None:

@@ -117,9 +117,10 @@ def status(as_json: AsJson = False) -> None:
         engine = connections.postgres()
         fresh = read.freshness(engine)
         seen = health.look(engine, datetime.now(UTC))
+        drift = read.schema_notes(engine)
     totals = seen.totals
     if as_json:
-        emit({"status": fresh.to_dicts(), **asdict(seen)})
+        emit({"status": fresh.to_dicts(), **asdict(seen), "schema_notes": drift.to_dicts()})
         return
     print(_fresh_table(fresh, datetime.now(UTC)) if len(fresh) else "nothing was synced yet: wharf sync")
     outbox = f"{totals['messages_waiting']:,} messages waiting to be sent"
@@ -130,6 +131,11 @@ def status(as_json: AsJson = False) -> None:
     )
     for line in _worth_a_look(seen):
         print(line)
+    for row in drift.iter_rows(named=True):
+        print(
+            f"{row['account']} {row['resource']}: {row['note']} ({row['times']} runs, "
+            f"{row['first_seen_at']:%Y-%m-%d} to {row['last_seen_at']:%Y-%m-%d})"
+        )
 
 
 def _worth_a_look(seen: Any) -> Iterator[str]:

@@ -96,8 +96,12 @@ def test_what_the_connectors_refused_is_kept_whatever_is_in_it(loader):
         "7",
         SHOP.name,
     )
-    assert loader.rows("SELECT note, times FROM ops.schema_notes") == [("new field `x`", 1)]
-    assert loader.one("SELECT rows_quarantined FROM ops.runs") == 3
+    assert result.new_notes == ("new field `x`",)
+    again = loader.load({"orders": [order("A")]}, notes=["new field `x`", "new field `y`"])
+    assert again.new_notes == ("new field `y`",)  # told once a kind
+    noted = loader.rows("SELECT note, times FROM ops.schema_notes ORDER BY 1")
+    assert noted == [("new field `x`", 2), ("new field `y`", 1)]
+    assert loader.one("SELECT max(rows_quarantined) FROM ops.runs") == 3
 
 
 def test_a_refused_record_names_its_channel_where_that_can_be_told(engine):
