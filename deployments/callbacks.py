@@ -1,8 +1,8 @@
 """Serves the links in messages, takes what providers report, marketplaces' privacy requests and the own shop's cart
 events, and shows how all is doing: `python -m deployments.callbacks --port 8026`.
 
-On loopback only; a reverse proxy or tunnel in front of it, named by WHARF_PUBLIC_URL, makes it reachable. Without
-one, links work on this machine and providers are asked instead.
+On loopback, in a container on its own network (`--host 0.0.0.0`); a reverse proxy or tunnel in front of it, named by
+WHARF_PUBLIC_URL, makes it reachable. Without one, links work on this machine and providers are asked instead.
 """
 
 import argparse
@@ -55,8 +55,9 @@ def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(prog="deployments.callbacks", description=__doc__)
     parser.add_argument("--port", type=int, default=8026)
-    port = parser.parse_args().port
-    config = uvicorn.Config(app(), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    parser.add_argument("--host", default="127.0.0.1")
+    given = parser.parse_args()
+    config = uvicorn.Config(app(), host=given.host, port=given.port, log_level="warning", access_log=False)
     asyncio.run(uvicorn.Server(config).serve())
 
 

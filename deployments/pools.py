@@ -12,6 +12,7 @@ from deployments.credentials import block_name
 from deployments.settings import DeploymentSettings
 
 HOME = "/var/lib/wharf"
+FILES = "/etc/wharf"
 _MEMORY = "6g"  # a part of a forecast needs under 1.4 GB in each of WHARF_WORKERS processes
 _LOCKED = {
     "allowPrivilegeEscalation": False,
@@ -62,7 +63,8 @@ def _docker(
 
 
 def _kubernetes(template: dict[str, Any], settings: DeploymentSettings) -> None:
-    _default(template, image=settings.image, namespace="wharf", finished_job_ttl=3600)
+    own = {"WHARF_HOME": HOME, "WHARF_ACCOUNTS_FILE": f"{FILES}/accounts.toml"}
+    _default(template, image=settings.image, namespace="wharf", finished_job_ttl=3600, env=own)
     pod = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
     pod["automountServiceAccountToken"] = False
     pod["securityContext"] = {
@@ -74,11 +76,13 @@ def _kubernetes(template: dict[str, Any], settings: DeploymentSettings) -> None:
     pod["volumes"] = [
         {"name": "home", "persistentVolumeClaim": {"claimName": "wharf-home"}},
         {"name": "tmp", "emptyDir": {}},
+        {"name": "files", "configMap": {"name": "wharf-files", "optional": True}},
     ]
     (container,) = pod["containers"]
     container["envFrom"] = [{"secretRef": {"name": "wharf"}}]
     container["securityContext"] = _LOCKED
-    container["volumeMounts"] = [{"name": "home", "mountPath": HOME}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
+    mounts = {"home": HOME, "tmp": "/tmp", "files": FILES}  # noqa: S108 a volume of its own
+    container["volumeMounts"] = [{"name": name, "mountPath": path} for name, path in mounts.items()]
 
 
 def _default(template: dict[str, Any], **values: Any) -> None:

@@ -98,7 +98,7 @@ def run() -> None:
             "prefect",
             bootstrap.worker_arguments(RUNS_AT_ONCE),
             home=home,
-            environment=environment | played | {"PATH": _our_python_first()},
+            environment=environment | played | {"PATH": _our_python_first(), "TMPDIR": _own_folder(home)},
             grace_seconds=WORKER_GRACE_SECONDS,
         )
         callbacks = _callbacks(home, settings, environment | played)
@@ -181,6 +181,13 @@ def _is_fresh() -> bool:
 
     engine = connections.postgres()
     return not (read.has_orders(engine) and forecasts.has_any(engine))
+
+
+def _own_folder(home: Path) -> str:
+    """Where runs keep what is temporary: Prefect uses one fixed name in it, which on /tmp may be somebody else's."""
+    folder = home / "run" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return str(folder)
 
 
 def _our_python_first() -> str:

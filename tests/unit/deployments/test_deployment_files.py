@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 from dotenv import dotenv_values
@@ -19,6 +20,18 @@ from deployments.sandbox_accounts import Sandbox
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deployments" / "docker" / "Dockerfile"
 BIN = Path(sys.executable).parent
+
+
+def manifests() -> list[dict[str, Any]]:
+    """Every document of deployments/kubernetes that the kustomization lists, and it lists every file."""
+    folder = ROOT / "deployments" / "kubernetes"
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    assert {path.name for path in folder.glob("*.yaml")} == {"kustomization.yaml", *listed}
+    return [part for name in listed for part in yaml.safe_load_all((folder / name).read_text())]
+
+
+def pods() -> list[dict[str, Any]]:
+    return [d["spec"]["template"]["spec"] for d in manifests() if "template" in d.get("spec", {})]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +63,26 @@ def test_what_compose_mounts_exists_and_what_it_publishes_stays_on_this_machine(
             assert port.startswith("127.0.0.1:"), (name, port)
 
 
+def test_no_setting_of_another_machine_reaches_a_container_of_ours():
+    """`.env` is copied from the example: what it says of places must not hold inside."""
+    services: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+    listed = dotenv_values(ROOT / ".env.example")
+    places = {name for name in listed if name in ("WHARF_HOME", "WHARF_ACCOUNTS_FILE", "PREFECT_API_URL")}
+    assert len(places) == 3
+    for name, service in services.items():
+        if "env_file" in service:
+            assert places <= service["environment"].keys(), name
+    for pod in pods():
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            if "envFrom" in container:
+                assert "WHARF_HOME" in {entry["name"] for entry in container["env"]}, container["name"]
+
+
+def test_the_manifests_keep_to_the_schema_of_kubernetes():
+    for document in manifests():
+        kubernetes_validate.validate(document, "1.31", strict=True)
+
+
 def test_the_sandbox_settings_are_the_sandboxs_own():
     class Running(Sandbox):
         def markets(self) -> list[dict[str, Any]]:
@@ -68,13 +101,8 @@ def test_every_deployment_names_a_queue_that_there_is():
 
 
 def test_every_pod_is_locked_down():
-    folder = ROOT / "deployments" / "kubernetes"
-    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-    assert {path.name for path in folder.glob("*.yaml")} == {"kustomization.yaml", *listed}
-    documents = [part for name in listed for part in yaml.safe_load_all((folder / name).read_text())]
-    pods = [d["spec"]["template"]["spec"] for d in documents if "template" in d.get("spec", {})]
-    assert len(pods) == 3
-    for pod in pods:
+    assert len(pods()) == 3
+    for pod in pods():
         assert pod["securityContext"]["runAsNonRoot"]
         assert not pod["automountServiceAccountToken"]
         volumes = {volume["name"] for volume in pod["volumes"]}
