@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from deployments import demo_insight
 from deployments.sandbox_accounts import Sandbox
 from flows import connections
 from flows.alerting import stock_alerts
@@ -60,13 +61,15 @@ def run(sandbox: Sandbox, console: Console, output: Path, *, replay: bool) -> No
         left if replay else None,
     )
     told = step("Judging stock, opening alerts, sending what is due", stock_alerts, now)
-    pictures = _pictures(output, now.date())
+    demo_insight.run(step, now.date())
+    pictures = [*_pictures(output, now.date()), *demo_insight.pictures(output)]
     _pulled(console, pulled)
     if replay:
         _accounted(console, sandbox.replayed()["lines"], sandbox.truth()["channels"])
     _figures(console)
     _forecast(console, foreseen)
     _alerts(console, told)
+    demo_insight.show(console)
     _where(console, output, pictures, published)
 
 

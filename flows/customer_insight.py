@@ -12,13 +12,14 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows import connections, report
-from models import basket, customer_plots, funnel, lifetime, retention, segments
+from models import basket, customer_plots, funnel, lifetime, performance_plots, retention, segments
 from warehouse import insight, publisher
 
 CUSTOMERS = Asset(key="clickhouse://wharf/analytics/customer_value")
 BASKETS = Asset(key="clickhouse://wharf/analytics/bought_together")
 AHEAD_DAYS = 365
 BASKET_DAYS = 365
+CONVERSION_DAYS = 91
 PATIENCE_SECONDS = 300.0  # for a publication under way
 
 
@@ -52,7 +53,11 @@ def customers_and_carts(day: date, now: datetime) -> dict[str, int]:
         notes += told
     customers = pl.concat(valued) if valued else _NOBODY
     cohorts = pl.concat(kept) if kept else retention.cohorts(orders, day).with_columns(currency=pl.lit(""))
-    carts = funnel.left_by(insight.carts_left(engine, now), customers)
+    left = insight.carts_left(engine, now)
+    carts = funnel.left_by(left, customers)
+    since = day - timedelta(days=CONVERSION_DAYS)
+    recent = left.filter(pl.col("date").is_between(since, day))
+    converted = funnel.conversion(insight.orders_by_hour(engine, since, day), recent, customers)
     with closing(connections.clickhouse()) as client, publisher.only_publisher(
         engine, patience_seconds=PATIENCE_SECONDS
     ) as lock:  # fmt: skip
@@ -61,6 +66,7 @@ def customers_and_carts(day: date, now: datetime) -> dict[str, int]:
             "customer_value": customers.rename({"amount": "revenue"}),
             "cohort_retention": cohorts,
             "cart_abandonment": carts,
+            "checkout_conversion": converted,
         }
         rows = {}
         for table, frame in frames.items():
@@ -70,7 +76,7 @@ def customers_and_carts(day: date, now: datetime) -> dict[str, int]:
         insight.keep_centres(engine, currency, found, now)
     for note in notes:
         get_run_logger().info(note)
-    _show(customers, cohorts, carts, notes)
+    _show(customers, cohorts, carts, converted, notes)
     return rows
 
 
@@ -112,7 +118,13 @@ def _valued(orders: pl.DataFrame, currency: str, day: date) -> tuple[pl.DataFram
     return grouped.drop("as_of").with_columns(currency=pl.lit(currency)), centres, notes
 
 
-def _show(customers: pl.DataFrame, cohorts: pl.DataFrame, carts: pl.DataFrame, notes: list[str]) -> None:
+def _show(
+    customers: pl.DataFrame,
+    cohorts: pl.DataFrame,
+    carts: pl.DataFrame,
+    converted: pl.DataFrame,
+    notes: list[str],
+) -> None:
     """The run's artifacts: a table of segments, carts left, and a page with the picture of the main currency."""
     by_segment = customers.group_by("currency", "segment").agg(
         customers=pl.len(),
@@ -150,7 +162,12 @@ def _show(customers: pl.DataFrame, cohorts: pl.DataFrame, carts: pl.DataFrame, n
     )
     picture = customer_plots.cohorts_plot(of_main, main, f"Customers who come back, {currency}")
     text = f"{main.height:,} customers, {retention.repeat_rate(main) or 0:.1%} of them bought more than once."
-    page = f"{report.picture(picture, 'cohorts and segments')}\n\n{text}\n\n{report.bullet_list(notes)}"
+    parts = [report.picture(picture, "cohorts and segments"), text, report.bullet_list(notes)]
+    if converted.height:
+        main_currency = converted.group_by("currency").agg(pl.col("orders").sum()).sort("orders").row(-1)[0]
+        of_currency = converted.filter(pl.col("currency") == main_currency)
+        parts.append(report.picture(performance_plots.conversion_plot(of_currency), "conversion"))
+    page = "\n\n".join(parts)
     report.page("customer-insight", page, "Who comes back, and who they are")
 
 

@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows import connections, report
-from models import reviews
+from models import customer_plots, reviews
 from warehouse import insight
 
 SAID = Asset(key="postgres://wharf/core/feedback")
@@ -43,7 +43,8 @@ def publish(day: date, now: datetime) -> dict[str, int]:
         .with_columns(pl.col("quotes").list.join("\n"))
         .join(products, on="sku", how="left")
     )
-    frames = {"product_feedback": reviews.by_month(read), "improvement_suggestions": improve}
+    counted = reviews.by_month(read)
+    frames = {"product_feedback": counted, "improvement_suggestions": improve}
     with closing(connections.clickhouse()) as client:
         rows = {table: insight.publish(client, table, frame, now) for table, frame in frames.items()}
     shown = improve.head(50).select(
@@ -53,4 +54,8 @@ def publish(day: date, now: datetime) -> dict[str, int]:
     report.table(
         "improvement-suggestions", inert, "What to improve, with the newest complaints word for word"
     )
+    if counted.filter(pl.col("topic") != "all").height:
+        report.page(
+            "feedback", report.picture(customer_plots.topics_plot(counted), "topics"), "What buyers speak of"
+        )
     return rows

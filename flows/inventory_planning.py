@@ -197,9 +197,12 @@ def _moves(settings: WharfSettings, ordered: pl.DataFrame) -> pl.DataFrame:
 
 
 def _best_sellers(engine: Engine, sellers: Sequence[int], day: date) -> pl.DataFrame:
-    """The newest days of the best sellers: what a price effect can be seen in."""
-    return read.daily_demand(
-        engine, day - timedelta(days=EFFECT_DAYS), day, products=sellers[:MOST_EFFECT_PRODUCTS]
+    """The newest days of the best sellers at the prices asked for them: what a price effect can be seen in."""
+    since, best = day - timedelta(days=EFFECT_DAYS), sellers[:MOST_EFFECT_PRODUCTS]
+    days = read.daily_demand(engine, since, day, products=best)
+    asked = planning.asked_prices(engine, since, best)
+    return days.join(asked, on=["series_id", "date"], how="left").with_columns(
+        price=pl.col("asked").forward_fill().over("series_id").fill_null(pl.col("price"))
     )
 
 
@@ -228,8 +231,12 @@ def _show(
         f"{int(classes['is_dead'].sum())} dead and {int(classes['is_slow'].sum())} slow SKUs; stock-outs of the last"
         f" 91 days cost about {told} in revenue."
     )
-    picture = report.picture(planning_plots.classes_plot(classes, rated), "classes and risk")
-    report.page("inventory-planning", f"{picture}\n\n{text}", "Classes and risk")
+    pictures = [
+        report.picture(planning_plots.classes_plot(classes, rated), "classes and risk"),
+        text,
+        report.picture(planning_plots.effects_plot(effects), "effect of price and promotion"),
+    ]
+    report.page("inventory-planning", "\n\n".join(pictures), "Classes, risk, effect of prices")
 
 
 def _readable(frame: pl.DataFrame) -> list[dict[str, Any]]:

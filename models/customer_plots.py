@@ -63,3 +63,32 @@ def cohorts_plot(retention: pl.DataFrame, customers: pl.DataFrame, title: str) -
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
+
+
+def topics_plot(by_month: pl.DataFrame) -> bytes:
+    """PNG: what buyers spoke of (`reviews.by_month`), by tone."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    tones = {"negative": "#c0392b", "neutral": "#c9c9c9", "positive": "#3b8a5a"}
+    topics = by_month.filter(pl.col("topic") != "all").group_by("topic").agg(pl.col(*tones).sum())
+    rows = topics.sort("negative", "topic", descending=[False, True]).to_dicts()
+    figure = Figure(figsize=(9, 1.6 + 0.32 * len(rows)), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    left = [0] * len(rows)
+    for tone, colour in tones.items():
+        counts = [row[tone] for row in rows]
+        bars = axis.barh([row["topic"] for row in rows], counts, left=left, color=colour, label=tone)
+        axis.bar_label(
+            bars, [str(n) if n else "" for n in counts], label_type="center", fontsize=8, color="white"
+        )
+        left = [before + n for before, n in zip(left, counts, strict=True)]
+    axis.set_title("What buyers speak of, and how")
+    axis.set_xlabel("texts")
+    axis.legend(frameon=False, ncols=3, loc="lower right")
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()

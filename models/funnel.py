@@ -85,3 +85,33 @@ def left_by(carts: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("date", "hour", "channel_id", "product_id", "price_band", "segment")
     )
+
+
+def conversion(orders: pl.DataFrame, carts: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
+    """One row per channel_id, currency, hour and segment: orders, left_checkouts, recovered, conversion, amount_left.
+
+    `orders`: channel_id, currency, hour, customer_key, orders. `carts`: `warehouse.insight.carts_left` of the same
+    days. `segments`: customer_key, currency, segment.
+    """
+    cell = ["channel_id", "currency", "hour", "segment"]
+    known = segments.select("customer_key", "currency", "segment")
+
+    def segmented(frame: pl.DataFrame) -> pl.DataFrame:
+        joined = frame.join(known, on=["customer_key", "currency"], how="left")
+        return joined.with_columns(pl.col("segment").fill_null(""))
+
+    whole = carts.group_by("cart_id", "channel_id", "currency", "hour", "customer_key").agg(
+        pl.col("is_recovered").first(), pl.col("amount").sum()
+    )
+    is_left = ~pl.col("is_recovered")
+    left = segmented(whole).group_by(cell).agg(
+        left_checkouts=is_left.sum().cast(pl.Int64),
+        recovered=pl.col("is_recovered").sum().cast(pl.Int64),
+        amount_left=pl.col("amount").filter(is_left).sum().cast(pl.Float64),
+    )  # fmt: skip
+    placed = segmented(orders).group_by(cell).agg(pl.col("orders").sum().cast(pl.Int64))
+    both = placed.join(left, on=cell, how="full", coalesce=True).with_columns(
+        pl.col("orders", "left_checkouts", "recovered", "amount_left").fill_null(0)
+    )
+    begun = pl.col("orders") + pl.col("left_checkouts")
+    return both.filter(begun > 0).with_columns(conversion=pl.col("orders") / begun).sort(cell)

@@ -3,7 +3,8 @@
 Poisson regression of daily units on log price and promotion (log-log demand; elasticity is the coefficient, as in
 Wooldridge, Introductory Econometrics, ch. 17.3), compared within an item: every item has its own level in every
 quarter of a year, its channel the weekday, and each day the level of what was at its usual price (so that Black
-Friday is not taken for the effect of its discounts). Days without stock are left out. Standard errors are clustered by
+Friday is not taken for the effect of its discounts). Days without stock are left out, and days without a sale between
+two prices: orders tell a price only where something sold. Standard errors are clustered by
 item (quasi-maximum likelihood), so lumpy sales widen them. Prices are not set at random: a cut in a busy week looks
 like an effect, which is why promoted days and list price changes are separate columns and the estimate is called
 association where a single item carries it.
@@ -19,6 +20,7 @@ from models.base import Floats, Ints
 LEAST_ROWS = 60
 LEAST_MOVES = 8  # days at a price that differs by MOVE from the item's usual
 MOVE = 0.02
+LEAST_SOLD_SHARE = 0.2  # of days with a sale: what sells more rarely shows its prices too rarely
 DAY_PRIOR = 10.0  # units at which a day's own level counts half
 STEPS = 12
 PRIOR_ELASTICITY, PRIOR_SD = (
@@ -107,6 +109,12 @@ def _usable(days: pl.DataFrame) -> pl.DataFrame:
         log_price=pl.col("price").cast(pl.Float64).log(),
         promo=promo.cast(pl.Float64),
     )
+    often = pl.col("y").gt(0).mean().over("series_id") >= LEAST_SOLD_SHARE
+    rows = rows.filter(often).sort("series_id", "date")
+    asked = pl.when(pl.col("y") > 0).then(pl.col("log_price"))
+    before, after = asked.forward_fill().over("series_id"), asked.backward_fill().over("series_id")
+    # what is asked on a day without a sale shows only in the sales around it: between two prices it is not known
+    rows = rows.filter((pl.col("y") > 0) | ((before - after).abs() <= MOVE).fill_null(value=True))
     channel = pl.col("series_id").str.split("|").list.first()
     quarter = pl.col("date").dt.year().cast(pl.Int64) * 4 + pl.col("date").dt.quarter()
     rows = rows.with_columns(

@@ -85,6 +85,15 @@ def carts_left(engine: Engine, now: datetime) -> pl.DataFrame:
     )
 
 
+def orders_by_hour(engine: Engine, since: date, until: date) -> pl.DataFrame:
+    """`channel_id, currency, hour, customer_key, orders` from `since` up to `until`, of channels that tell of
+    checkouts."""
+    schema = {
+        "channel_id": pl.Int64, "currency": pl.String, "hour": pl.Int64, "customer_key": pl.String, "orders": pl.Int64
+    }  # fmt: skip
+    return frames.query(engine, sql.read("orders_by_hour"), schema, since=since, until=until)
+
+
 def feedback(engine: Engine, until: date) -> pl.DataFrame:
     """What buyers said up to `until`: product_id (0: none), sku (empty: none), posted_at, posted_date, rating, text."""
     return frames.query(

@@ -1,7 +1,7 @@
 """What planning reads beside demand and stock, and its tables in ClickHouse."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 from clickhouse_connect.driver.client import Client
@@ -46,10 +46,32 @@ def stock_levels(engine: Engine, products: Sequence[int] | None = None) -> pl.Da
     )
 
 
+def asked_prices(engine: Engine, since: date, products: Sequence[int]) -> pl.DataFrame:
+    """`series_id, date, asked`: what a unit cost before discounts, on the days with a sale from `since` on."""
+    return frames.query(
+        engine,
+        sql.read("asked_prices"),
+        {"series_id": pl.String, "date": pl.Date, "asked": pl.Float64},
+        since=since,
+        products=list(products),
+    )
+
+
 def first_seen(engine: Engine) -> pl.DataFrame:
     """`series_id, known_since`: the day stock of a product was first looked at on a channel."""
     return frames.query(
         engine, sql.read("stock_first_seen"), {"series_id": pl.String, "known_since": pl.Date}
+    )
+
+
+def inbound_moves(engine: Engine, since: datetime) -> pl.DataFrame:
+    """`series_id, date, moved, first_date`: by how much the units on their way changed on each business day since an
+    instant (above 0: ordered, below: delivered), and when the series was first looked at since then."""
+    return frames.query(
+        engine,
+        sql.read("inbound_moves"),
+        {"series_id": pl.String, "date": pl.Date, "moved": pl.Float64, "first_date": pl.Date},
+        since=since,
     )
 
 

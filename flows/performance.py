@@ -1,0 +1,69 @@
+"""Which regions grow and what products earn after fees, refunds and cost of goods → ClickHouse."""
+
+from contextlib import closing
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+from prefect import flow
+from prefect.assets import Asset, materialize
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from flows import connections, report
+from models import performance_plots
+from warehouse import performance as tables
+from warehouse import publisher
+from warehouse.tables.performance import NAMES
+
+EARNED = Asset(key="clickhouse://wharf/analytics/profitability")
+PATIENCE_SECONDS = 300.0  # for a publication under way
+
+
+@flow(name="performance", flow_run_name=report.by_day("performance"))
+def performance(day: date | None = None) -> State[Any]:
+    """Regions and products over the last quarter and year.
+
+    Args:
+        day: The first day that does not count. Empty: today.
+    """
+    now = datetime.now(UTC)
+    rows = publish(day or now.date(), now)
+    if not any(rows.values()):
+        return Completed(name="NothingToDo", message="nothing was sold in the last year", data=rows)
+    return Completed(
+        message=", ".join(f"{count:,} rows of {table}" for table, count in rows.items()), data=rows
+    )
+
+
+@materialize(EARNED, asset_deps=[report.ROLLUPS], name="publish-performance", cache_policy=NO_CACHE)
+def publish(day: date, now: datetime) -> dict[str, int]:
+    """Both tables, derived from published ones within the publisher's lock, and their pictures."""
+    rows = {}
+    with closing(connections.clickhouse()) as client:
+        with publisher.only_publisher(connections.postgres(), patience_seconds=PATIENCE_SECONDS) as lock:
+            for table in NAMES:
+                rows[table] = tables.publish(client, table, day, now, lock.still_held)
+        regions, earned = tables.regions(client), tables.earnings(client)
+    _show(regions, earned)
+    return rows
+
+
+def _show(regions: pl.DataFrame, earned: pl.DataFrame) -> None:
+    """The run's artifacts: both tables' tops, and a page with the pictures."""
+    rounded = pl.col(pl.Float64).round(3)
+    report.table(
+        "regions", regions.with_columns(rounded).to_dicts(), "Largest regions, against 91 days before"
+    )
+    lossy = earned.filter(pl.col("contribution") < 0).sort("contribution").head(50)
+    report.table("losses", lossy.with_columns(rounded).to_dicts(), "What lost money on a channel in a year")
+    parts = []
+    if regions.height:
+        parts.append(report.picture(performance_plots.regions_plot(regions), "regions"))
+    if earned["contribution"].count():
+        parts.append(report.picture(performance_plots.earnings_plot(earned), "what products earn"))
+    unknown = earned["contribution"].null_count()
+    if unknown:
+        parts.append(f"{unknown} products on channels have no known cost; they are in no picture.")
+    report.page("performance", "\n\n".join(parts) or "Nothing was sold.", "Regions, and what products earn")
