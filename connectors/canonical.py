@@ -166,6 +166,21 @@ CART_ITEMS = pl.Schema(
     }
 )
 
+# A registered customer as the channel counts him; the past it counts may lie before anything it still shows. Nothing
+# says who: `customer_ref` becomes `customer_key`, as in orders, before a frame leaves the connectors.
+CUSTOMERS = pl.Schema(
+    {
+        "channel": TEXT,
+        "customer_ref": TEXT,
+        "created_at": INSTANT,
+        "source_updated_at": INSTANT,
+        "orders_count": COUNT,  # in his lifetime
+        "amount_spent": MONEY,  # in his lifetime, in the shop's currency
+        "currency": TEXT,
+        "country": TEXT,  # of his default address, ISO 3166 alpha-2
+    }
+)
+
 # What the channel itself takes, one row per charge: commission, fulfilment, storage, subscription. A charge given
 # back (after a refund) is a row of its own with a negative amount.
 FEES = pl.Schema(
@@ -204,6 +219,7 @@ SCHEMAS: Mapping[str, pl.Schema] = {
     "returns": RETURNS,
     "carts": CARTS,
     "cart_items": CART_ITEMS,
+    "customers": CUSTOMERS,
     "fees": FEES,
     "feedback": FEEDBACK,
 }
@@ -218,6 +234,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "returns": ("channel", "return_id", "return_line_id"),
     "carts": ("channel", "external_id"),
     "cart_items": ("channel", "cart_external_id", "line_id"),
+    "customers": ("channel", "customer_key"),  # as frames leave the connectors
     "fees": ("channel", "fee_id"),
     "feedback": ("channel", "feedback_id"),
 }

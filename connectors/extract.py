@@ -7,7 +7,7 @@ processor; at most `AHEAD` raw pages wait in memory, whatever the window's size.
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -15,7 +15,7 @@ import polars as pl
 from connectors.base import Context, Page, Resource, Window
 from connectors.canonical import Normalized, Rejected
 from connectors.client import ChannelClient
-from connectors.privacy import pseudonymize
+from connectors.privacy import pseudonym, pseudonymize
 
 AHEAD = 3
 
@@ -60,8 +60,15 @@ def fetch(
         _count(tally, page, normalized)
         yield Batch(
             frames={name: pseudonymize(frame, key) for name, frame in normalized.frames.items()},
-            rejected=normalized.rejected,
+            rejected=tuple(_nameless(refused, key) for refused in normalized.rejected)
+            if resource.name == "customers"
+            else normalized.rejected,
         )
+
+
+def _nameless(refused: Rejected, key: bytes) -> Rejected:
+    """A refused customer under his pseudonym: his own id would name him in every list of what was refused."""
+    return replace(refused, natural_key=pseudonym(f"shopify:{refused.natural_key}", key))
 
 
 def _count(tally: Tally, page: Page, normalized: Normalized) -> None:

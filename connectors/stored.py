@@ -36,6 +36,7 @@ RESOURCES: Mapping[str, tuple[str, ...]] = {
     "inventory": ("inventory",),
     "returns": ("returns", "refunds"),
     "carts": ("carts", "cart_items"),
+    "customers": ("customers",),
     "feedback": ("feedback",),
 }
 # Canonical column → its name in the warehouse, where the two differ.

@@ -17,7 +17,9 @@ from warehouse import backfills
 from warehouse.batch import Span
 from warehouse.budget import PostgresBudget
 
-Kind = Literal["orders", "refunds", "returns", "carts", "fees", "feedback", "products", "inventory"]
+Kind = Literal[
+    "orders", "refunds", "returns", "carts", "customers", "fees", "feedback", "products", "inventory"
+]
 
 
 @flow(name="backfill", flow_run_name="backfill-{account}-{resource}")

@@ -135,10 +135,19 @@ def disclose(who: Person) -> dict[str, Any]:
             ),
             {"keys": sorted(who.keys), "account": who.account},
         )
+        known = connection.execute(
+            text(
+                "SELECT c.name AS channel, k.created_at, k.orders_count, k.amount_spent, k.currency, k.country"
+                " FROM core.customers k JOIN core.channels c ON c.id = k.channel_id"
+                " WHERE k.customer_key = ANY (:keys) AND (:account = '' OR c.account = :account) ORDER BY 1"
+            ),
+            {"keys": sorted(who.keys), "account": who.account},
+        )
         return {
             "kept": "orders and carts under a pseudonym; no name, address, e-mail or phone number is stored",
             "orders": [{**order, "items": of.get(order.pop("id"), [])} for order in told],
             "carts": [dict(row) for row in carts.mappings()],
+            "registered": [dict(row) for row in known.mappings()],
         }
 
 

@@ -17,7 +17,7 @@ from flows import connections, limits, report
 from flows.ingest import Ingested, ingest
 
 # Products first, so that an order's lines find their product; money that comes back last.
-ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts", "fees", "feedback")
+ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts", "customers", "fees", "feedback")
 
 
 def _name() -> str:

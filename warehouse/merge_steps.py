@@ -277,6 +277,10 @@ class Steps:
             self._written("cart_items", "cart_items", (bool(row.inserted) for row in rows))
             self._run("cart_items_vanished")
 
+    def customers(self) -> None:
+        rows = self._run("customers_upsert").all()
+        self._written("customers", "customers", (bool(row.inserted) for row in rows))
+
     def inventory(
         self, channels: Mapping[int, str], first_answer: Mapping[str, str]
     ) -> tuple[dict[int, str], dict[str, str]]:

@@ -77,7 +77,9 @@ def customers_of(engine: Engine, account: str) -> frozenset[str]:
                     "SELECT o.customer_key FROM core.orders o JOIN core.channels c ON c.id = o.channel_id"
                     " WHERE c.account = :account AND o.customer_key IS NOT NULL UNION"
                     " SELECT k.customer_key FROM core.carts k JOIN core.channels c ON c.id = k.channel_id"
-                    " WHERE c.account = :account AND k.customer_key IS NOT NULL"
+                    " WHERE c.account = :account AND k.customer_key IS NOT NULL UNION"
+                    " SELECT r.customer_key FROM core.customers r JOIN core.channels c ON c.id = r.channel_id"
+                    " WHERE c.account = :account"
                 ),
                 {"account": account},
             )

@@ -77,6 +77,10 @@ _RULES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "returns": (_UNKNOWN_CHANNEL, *_missing("return_id")),
     "carts": (_UNKNOWN_CHANNEL, *_missing("external_id", "created_at")),
     "cart_items": (_UNKNOWN_CHANNEL, *_missing("cart_external_id", "line_id")),
+    "customers": (
+        _UNKNOWN_CHANNEL,
+        ("orders_count", f"s.orders_count NOT BETWEEN 0 AND {_BIG}", "absurd number of orders"),
+    ),
     "fees": (_UNKNOWN_CHANNEL, *_missing("fee_id", "fee_type", "amount", "posted_at")),
     "feedback": (
         _UNKNOWN_CHANNEL,

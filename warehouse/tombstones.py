@@ -99,10 +99,12 @@ def forget_stored(connection: Connection) -> dict[str, int]:
         )
     changed["core.feedback"] = _unsay(connection, "core.feedback", "c.id = f.channel_id")
     of_order = _hash("split_part(q.natural_key, chr(47), 1)")
+    of_customer = f"q.resource = 'customers' AND t.digest = {_hash('q.natural_key')}"
     changed["ops.quarantine"] = connection.execute(
         text(
             "DELETE FROM ops.quarantine q USING ops.tombstones t"  # noqa: S608 names are ours, here and below
-            f" WHERE t.kind = 'order' AND t.account IN ('', q.account) AND t.digest = {of_order}"
+            f" WHERE t.account IN ('', q.account) AND (t.kind = 'order' AND t.digest = {of_order}"
+            f" OR t.kind = 'customer' AND {of_customer})"
         )
     ).rowcount
     return {name: rows for name, rows in changed.items() if rows}

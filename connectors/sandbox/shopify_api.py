@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.shopify_bulk import Operation, Operations
+from connectors.sandbox.shopify_customers import Customers
 from connectors.sandbox.shopify_plan import DocumentError, Plan, Step, plan
 from connectors.sandbox.shopify_project import project
 from connectors.sandbox.shopify_shop import SCOPES, VERSIONS, AccessDeniedError, Shop
@@ -44,6 +45,7 @@ class _Api:
         self._state = state
         self._operations = Operations()
         self._desk = TokenDesk(state)
+        self._customers: dict[str, Customers] = {}  # by channel
         self._previous: dict[str, Any] = {}  # root field: its last answer, for the "repeat" fault
         self._lock = threading.Lock()
 
@@ -163,7 +165,9 @@ class _Api:
     def _shop(self, fault: Fault | None) -> Shop:
         shop_name = self._state.secrets.shopify_shop
         market = self._state.market("shopify", shop_name) or self._state.markets("shopify")[0]
-        shop = Shop(self._state, market, self._scopes())
+        with self._lock:
+            customers = self._customers.setdefault(market.channel, Customers(self._state.world, market))
+        shop = Shop(self._state, market, self._scopes(), customers=customers)
         if fault is not None and fault.kind == "late":
             shop.hide_newer(fault.seconds)
         return shop

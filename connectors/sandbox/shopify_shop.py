@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.sandbox import shopify_data as data
+from connectors.sandbox.shopify_customers import Customers
 from connectors.sandbox.shopify_data import Node
+from connectors.sandbox.shopify_orders import order_node
 from connectors.sandbox.shopify_plan import DocumentError, Step, connection_cost, requested
 from connectors.sandbox.shopify_project import Slice, connection, decode_cursor, encode_cursor, project
 from connectors.sandbox.shopify_search import Search, parse_search
@@ -33,6 +35,8 @@ _NEEDS = {
     "ordersCount": "read_orders",
     "refund": "read_orders",
     "abandonedCheckouts": "read_orders",
+    "customers": "read_customers",
+    "customer": "read_customers",
     "products": "read_products",
     "product": "read_products",
     "productVariants": "read_products",
@@ -65,11 +69,17 @@ class Shop:
     """The merchant's one shop. `now` is fixed for the time of a request or a bulk operation."""
 
     def __init__(
-        self, state: SandboxState, market: Market, scopes: Iterable[str], now: datetime | None = None
+        self,
+        state: SandboxState,
+        market: Market,
+        scopes: Iterable[str],
+        now: datetime | None = None,
+        customers: Customers | None = None,
     ) -> None:
         self.state, self.market, self.scopes = state, market, frozenset(scopes)
         self.now = now or state.now()
         self._world = state.world
+        self._customers = customers or Customers(state.world, market)
         self._stock: dict[int, list[Stock]] | None = None
         self._visible_until: datetime | None = None
 
@@ -115,6 +125,8 @@ class Shop:
                 return self._catalog(step.name, search), lambda node: node["updatedAt"]
             case "abandonedCheckouts":
                 return self._carts(search), lambda node: node["createdAt"]
+            case "customers":
+                return self._registered(search), lambda node: node["updatedAt"]
             case "locations":
                 return self._places(), lambda node: node["name"]
         raise DocumentError([{"message": f"the sandbox does not play {step.name}", "path": [step.key]}])
@@ -144,7 +156,7 @@ class Shop:
         """Those orders as Shopify's objects."""
         unequal = (search.unequal or {}) if search else {}
         return [
-            data.order_node(order, self.market)
+            order_node(order, self.market)
             for order in self._world.orders(numbers, self.now)
             if order.channel == self.market.channel
             and not (
@@ -179,7 +191,7 @@ class Shop:
                     refund.is_return for refund in order.refunds
                 ):
                     continue
-                found.append((data.order_node(order, self.market), value))
+                found.append((order_node(order, self.market), value))
         values = {id(node): value for node, value in found}
         return Slice(
             [node for node, _ in found[: step.first]],
@@ -221,6 +233,9 @@ class Shop:
             if search.holds(cart.updated_at, cart.created_at)
         ]
 
+    def _registered(self, search: Search) -> list[Node]:
+        return [node for at, node in self._customers.nodes(self.now) if search.holds(at)]
+
     def _places(self) -> list[Node]:
         self._levels(0)
         assert self._stock is not None
@@ -254,7 +269,16 @@ class Shop:
                         [{"message": "The input array size is greater than the maximum allowed of 250."}]
                     )
                 return [self.by_gid(each) for each in step.args["ids"]]
-            case "order" | "refund" | "product" | "productVariant" | "inventoryItem" | "node" | "location":
+            case (
+                "customer"
+                | "order"
+                | "refund"
+                | "product"
+                | "productVariant"
+                | "inventoryItem"
+                | "node"
+                | "location"
+            ):
                 return self.by_gid(step.args.get("id") or "")
         raise DocumentError([{"message": f"the sandbox does not play {step.name}", "path": [step.key]}])
 
@@ -273,6 +297,8 @@ class Shop:
                 return next((r for node in nodes for r in node["refunds"]({}) if r["id"] == gid), None)
             case "Product" | "ProductVariant" | "InventoryItem":
                 return self._catalog_node(kind, data.product_number(kind, int(number)))
+            case "Customer":
+                return next((node for _, node in self._customers.nodes(self.now) if node["id"] == gid), None)
             case "Location":
                 return next((place for place in self._places() if place["id"] == gid), None)
         return None

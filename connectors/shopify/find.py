@@ -263,6 +263,11 @@ def records(part: Part) -> Iterator[tuple[bytes, list[bytes]]]:
         yield from ((bytes(raw), []) for raw in _raw_connection.decode(part.raw).items())
 
 
+def no_children(_: object, children: list[bytes]) -> None:
+    """The `attach` of a kind that has nothing below it. Raises BadValueError."""
+    raise BadValueError("__parentId", f"{len(children)} lines name a parent that has no children")
+
+
 def ref_number(ref: Ref | None) -> str | None:
     """The number of an object beside; null when it is not there or its id was not asked for."""
     return None if ref is None or ref.id is None else gid_number(ref.id)

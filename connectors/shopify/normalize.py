@@ -20,6 +20,7 @@ from connectors.shopify.normalize_carts import (
     ReturnBook,
 )
 from connectors.shopify.normalize_catalog import ITEMS, LEVELS, PRODUCTS, VARIANTS, InventoryBook, ProductBook
+from connectors.shopify.normalize_customers import CUSTOMERS, CustomerBook
 from connectors.shopify.normalize_orders import KIND, OrderBook
 
 # Several kinds of record give one resource; the first whose records a body holds is meant.
@@ -28,6 +29,7 @@ _KINDS: dict[str, tuple[tuple[Kind[Any], ...], Callable[[Context], Book[Any]]]] 
     "products": ((PRODUCTS, VARIANTS), ProductBook),
     "inventory": ((ITEMS, LEVELS, PRODUCTS, VARIANTS), InventoryBook),
     "carts": ((CHECKOUTS,), CartBook),
+    "customers": ((CUSTOMERS,), CustomerBook),
     "returns": ((RETURNS, ORDER_RETURNS, REFUNDS), ReturnBook),
 }
 RESOURCES = tuple(_KINDS)
@@ -75,6 +77,11 @@ def inventory(page: Page, context: Context) -> Normalized:
 def carts(page: Page, context: Context) -> Normalized:
     """Frames carts and cart_items."""
     return payload("carts", page.body, context)
+
+
+def customers(page: Page, context: Context) -> Normalized:
+    """Frame customers: one row a registered customer."""
+    return payload("customers", page.body, context)
 
 
 def returns(page: Page, context: Context) -> Normalized:

@@ -4,12 +4,13 @@ import msgspec
 import polars as pl
 
 from connectors.base import Context
-from connectors.shopify import rest
+from connectors.shopify import rest, rest_shapes
 from connectors.shopify.find import Kind, gid_number, ref_number
 from connectors.shopify.money import amount, currency
-from connectors.shopify.normalize_orders import money_back, refunds_of
-from connectors.shopify.shapes import CartLine, Checkout, Connection, Id, OrderReturns, Refund, Return
+from connectors.shopify.refunds import money_back, refunds_of
+from connectors.shopify.shapes import CartLine, Checkout, Connection, OrderReturns, Refund, Return
 from connectors.shopify.sheets import BadValueError, Sheet
+from connectors.shopify.values import text
 
 _RETURN_STATUS = frozenset("CANCELED CLOSED DECLINED OPEN REQUESTED".split())
 
@@ -49,9 +50,9 @@ class CartBook:
                 (
                     key,
                     gid_number(position if line.id is None else line.id),
-                    _text(line.sku),
+                    text(line.sku),
                     ref_number(line.variant),
-                    _text(line.title),
+                    text(line.title),
                     line.quantity,
                     amount(line.discounted_total_price_set) or amount(line.original_total_price_set),
                 )
@@ -101,10 +102,10 @@ class ReturnBook:
             (
                 gid_number(position if line.id is None else line.id),
                 ref_number(line.line_item),
-                _text(line.line_item.sku) if line.line_item else None,
+                text(line.line_item.sku) if line.line_item else None,
                 line.quantity,
                 f"{worth:f}",
-                _text(line.restock_type),
+                text(line.restock_type),
             )
             for position, (line, worth) in enumerate(zip(lines, by_line, strict=True), 1)
         ]
@@ -140,11 +141,11 @@ class ReturnBook:
                 (
                     gid_number(line.id),
                     gid_number(of.id) if of else None,
-                    _text(of.sku) if of else None,
+                    text(of.sku) if of else None,
                     line.quantity,
                     line.refunded_quantity,
                     amount(line.with_code_discounted_total_price_set),
-                    _text(line.return_reason),
+                    text(line.return_reason),
                 )
             )
         if not lines:
@@ -185,11 +186,6 @@ def _refunded_amount(entry: Return) -> str | None:
     return known[0] if len(known) == 1 else None
 
 
-def _text(value: Id | None) -> str | None:
-    text = "" if value is None else str(value).strip()
-    return text or None
-
-
 _cart_lines = msgspec.json.Decoder(list[CartLine])
 _return_list = msgspec.json.Decoder(list[Return])
 
@@ -213,7 +209,7 @@ CHECKOUTS: Kind[Checkout] = Kind(
     shape=Checkout,
     attach=_attach_lines,
     from_rest=rest.checkout,
-    rest_shape=rest.RestCheckout,
+    rest_shape=rest_shapes.RestCheckout,
 )
 ORDER_RETURNS: Kind[OrderReturns] = Kind(
     gid="Order",
@@ -222,7 +218,7 @@ ORDER_RETURNS: Kind[OrderReturns] = Kind(
     shape=OrderReturns,
     attach=_attach_returns,
     from_rest=rest.order_returns,
-    rest_shape=rest.RestOrder,
+    rest_shape=rest_shapes.RestOrder,
 )
 REFUNDS: Kind[Refund] = Kind(
     gid="Refund",
@@ -231,7 +227,7 @@ REFUNDS: Kind[Refund] = Kind(
     shape=Refund,
     attach=_no_children,
     from_rest=rest.refund,
-    rest_shape=rest.RestRefund,
+    rest_shape=rest_shapes.RestRefund,
 )
 RETURNS: Kind[Return] = Kind(
     gid="Return", plural=("returns",), singular=("return",), shape=Return, attach=_no_children

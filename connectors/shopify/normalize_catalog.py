@@ -4,12 +4,11 @@ import msgspec
 import polars as pl
 
 from connectors.base import Context
-from connectors.shopify import rest
-from connectors.shopify.find import Kind, gid_number, ref_number
+from connectors.shopify import rest, rest_shapes
+from connectors.shopify.find import Kind, gid_number, no_children, ref_number
 from connectors.shopify.shapes import (
     Amount,
     Connection,
-    Id,
     InventoryItem,
     InventoryItemCost,
     Level,
@@ -21,6 +20,7 @@ from connectors.shopify.shapes import (
     Variant,
 )
 from connectors.shopify.sheets import BadValueError, Sheet
+from connectors.shopify.values import text
 
 _STATUS = frozenset("ACTIVE ARCHIVED DRAFT UNLISTED".split())
 # A product with one variant has this in place of a variant's title.
@@ -65,17 +65,17 @@ class ProductBook:
             self._add_variant(product, variant)
 
     def _add_variant(self, product: ProductOf | None, variant: Variant) -> None:
-        name = _text(product.title) if product else None
+        name = text(product.title) if product else None
         item = variant.inventory_item
         self._products.rows.append(
             (
                 gid_number(variant.id),
-                _text(variant.sku) or (_text(item.sku) if item else None),
-                _listing_title(name, _text(variant.title)),
+                text(variant.sku) or (text(item.sku) if item else None),
+                _listing_title(name, text(variant.title)),
                 name,
                 _category(product),
-                _text(product.vendor) if product else None,
-                _text(variant.barcode),
+                text(product.vendor) if product else None,
+                text(variant.barcode),
                 price := _price(variant.price),
                 self._currency_of(variant) if price is not None else None,
                 str(item.unit_cost.amount) if item and item.unit_cost else None,
@@ -128,7 +128,7 @@ class InventoryBook:
         told = variant.inventory_item or InventoryItemCost()
         item = InventoryItem(
             id=told.id or variant.id,
-            sku=_text(variant.sku) or told.sku,
+            sku=text(variant.sku) or told.sku,
             tracked=told.tracked,
             updated_at=variant.updated_at,
             variant=Ref(variant.id),
@@ -151,7 +151,7 @@ class InventoryBook:
         for name in told.keys() - _QUANTITIES:
             self.notes[f"unknown value {name} in inventory.quantities.name"] = None
         variant_id = ref_number(item.variant)
-        sku = _text(item.sku) or variant_id
+        sku = text(item.sku) or variant_id
         available = told["available"].quantity if "available" in told else level.available
         self._inventory.rows.append(
             (
@@ -199,14 +199,9 @@ def _category(product: ProductOf | None) -> str | None:
     if product is None:
         return None
     taxonomy = product.category
-    return (_text(taxonomy.full_name) or _text(taxonomy.name) if taxonomy else None) or _text(
+    return (text(taxonomy.full_name) or text(taxonomy.name) if taxonomy else None) or text(
         product.product_type
     )
-
-
-def _text(value: Id | None) -> str | None:
-    text = "" if value is None else str(value).strip()
-    return text or None
 
 
 _variants = msgspec.json.Decoder(list[Variant])
@@ -221,10 +216,6 @@ def _attach_levels(item: InventoryItem, children: list[bytes]) -> None:
     item.inventory_levels = Connection(nodes=_levels.decode(b"[" + b",".join(children) + b"]"))
 
 
-def _no_children(_: object, children: list[bytes]) -> None:
-    raise BadValueError("__parentId", f"{len(children)} lines name a parent that has no children")
-
-
 PRODUCTS: Kind[Product] = Kind(
     gid="Product",
     plural=("products",),
@@ -232,16 +223,16 @@ PRODUCTS: Kind[Product] = Kind(
     shape=Product,
     attach=_attach_variants,
     from_rest=rest.product,
-    rest_shape=rest.RestProduct,
+    rest_shape=rest_shapes.RestProduct,
 )
 VARIANTS: Kind[Variant] = Kind(
     gid="ProductVariant",
     plural=("productVariants", "variants"),
     singular=("productVariant", "variant"),
     shape=Variant,
-    attach=_no_children,
+    attach=no_children,
     from_rest=rest.variant,
-    rest_shape=rest.RestVariant,
+    rest_shape=rest_shapes.RestVariant,
 )
 ITEMS: Kind[InventoryItem] = Kind(
     gid="InventoryItem",
@@ -250,7 +241,7 @@ ITEMS: Kind[InventoryItem] = Kind(
     shape=InventoryItem,
     attach=_attach_levels,
     from_rest=rest.inventory_level,
-    rest_shape=rest.RestLevel,
+    rest_shape=rest_shapes.RestLevel,
     rest_key="inventory_item_id",
     rest_gid="InventoryLevel",
 )
@@ -259,5 +250,5 @@ LEVELS: Kind[Level] = Kind(
     plural=("inventoryLevels",),
     singular=("inventoryLevel",),
     shape=Level,
-    attach=_no_children,
+    attach=no_children,
 )

@@ -29,21 +29,27 @@ import polars as pl
 
 from connectors.base import Context
 from connectors.canonical import MONEY, SCHEMAS
-from connectors.exports.countries import country_code
-from connectors.shopify import rest
+from connectors.shopify import rest, rest_shapes
 from connectors.shopify.find import Kind, gid_number, kind_of, ref_number
 from connectors.shopify.money import amount, currency, number, total
+from connectors.shopify.refunds import (
+    Refunded,
+    refund_lines,
+    refund_total,
+    refunded,
+    refunds_of,
+    tells_refunded_lines,
+)
 from connectors.shopify.shapes import (
-    Address,
     Connection,
     LineItem,
     Order,
-    OrderReturns,
     Refund,
     RefundLineItem,
     ShippingLine,
 )
 from connectors.shopify.sheets import BadValueError, Sheet
+from connectors.shopify.values import country, region, text
 
 _FINANCIAL = frozenset(
     "PENDING AUTHORIZED PARTIALLY_PAID PAID PARTIALLY_REFUNDED REFUNDED VOIDED EXPIRED".split()
@@ -60,8 +66,6 @@ _STATED = (
     "order_external_id line_id sku external_id title quantity cancelled_quantity refunded_quantity unit_price "
     "discount tax refunded_amount refunded_net_amount tax_included is_gift_card gross"
 ).split()
-
-_Refunded = dict[str, tuple[int, Decimal, Decimal]]  # line id: units, money, money without tax
 
 
 class OrderBook:
@@ -94,12 +98,12 @@ class OrderBook:
         given_back = self._add_refunds(key, order)
         subtotal = self._add_lines(key, order, given_back)
         place = order.shipping_address
-        if _country(place) is None:
+        if country(place) is None:
             place = order.billing_address or place
         self._orders.rows.append(
             (
                 key,
-                _text(order.name),
+                text(order.name),
                 ordered_at,
                 order.updated_at or order.created_at or ordered_at,
                 _customer(order),
@@ -112,22 +116,22 @@ class OrderBook:
                 _shipping(order),
                 amount(order.total_tax_set, order.total_tax),
                 amount(order.total_price_set, order.total_price),
-                _refunded(order),
-                _country(place),
-                _region(place),
+                refunded(order),
+                country(place),
+                region(place),
                 False,
                 bool(order.test),
                 order.cancelled_at,
             )
         )
 
-    def _add_lines(self, key: str, order: Order, given_back: _Refunded) -> str | None:
+    def _add_lines(self, key: str, order: Order, given_back: Refunded) -> str | None:
         """Appends the lines; the price of all of them before discounts, null when not all are here."""
         if order.line_items is None:
             return amount(None, order.total_line_items_price)
         gross: list[str | None] = []
         included = bool(order.taxes_included)
-        by_line = _tells_refunded_lines(order)
+        by_line = tells_refunded_lines(order)
         for position, line in enumerate(order.line_items.items(), 1):
             quantity = _quantity(line)
             unit, whole = _prices(line)
@@ -139,7 +143,7 @@ class OrderBook:
                 (
                     key,
                     line_id,
-                    _text(line.sku),
+                    text(line.sku),
                     ref_number(line.variant),
                     _title(line),
                     quantity,
@@ -160,18 +164,18 @@ class OrderBook:
             return None
         return None if None in gross else total(gross, "lineItems.originalTotalSet")
 
-    def _add_refunds(self, key: str, order: Order) -> _Refunded:
+    def _add_refunds(self, key: str, order: Order) -> Refunded:
         """Appends dated refunds; what came back a line over all of them."""
-        by_line: _Refunded = {}
+        by_line: Refunded = {}
         for refund in refunds_of(order):
-            lines = _refund_lines(refund, bool(order.taxes_included))
+            lines = refund_lines(refund, bool(order.taxes_included))
             rows: list[tuple[str | None, int, Decimal, Decimal]] = [
                 (line_id, *given) for line_id, given in lines.items()
             ]
             for known_line, given in lines.items():
                 so_far = by_line.get(known_line, (0, Decimal(0), Decimal(0)))
                 by_line[known_line] = (so_far[0] + given[0], so_far[1] + given[1], so_far[2] + given[2])
-            beyond = _refund_total(refund, lines) - sum((money for _, money, _ in lines.values()), Decimal(0))
+            beyond = refund_total(refund, lines) - sum((money for _, money, _ in lines.values()), Decimal(0))
             if beyond > 0:
                 rows.append((None, 0, beyond, Decimal(0)))
             at = refund.processed_at or refund.created_at or order.updated_at
@@ -210,83 +214,6 @@ def status_of(order: Order) -> str:
     if order.display_fulfillment_status in _NOTHING_TO_SHIP and paid in _MONEY_IN:
         return "completed"
     return "pending" if paid in {"PENDING", "EXPIRED"} else "open"
-
-
-def refunds_of(order: Order | OrderReturns) -> list[Refund]:
-    """An order's refunds: a plain list in the API, a connection in some stored payloads."""
-    if order.refunds is None:
-        return []
-    return order.refunds.items() if isinstance(order.refunds, Connection) else order.refunds
-
-
-def money_back(refund: Refund, tax_included: bool | None) -> tuple[Decimal, list[Decimal]]:
-    """What a refund gave back, tax included: in all, and for each of its lines in their order.
-
-    Where nobody says whether prices include tax, the refund's own total tells.
-    """
-    lines = refund.refund_line_items.items() if refund.refund_line_items else []
-    parts = [_refunded_amounts(line) for line in lines]
-    goods, tax = sum((part[0] for part in parts), Decimal(0)), sum((part[1] for part in parts), Decimal(0))
-    stated = amount(refund.total_refunded_set)
-    if tax_included is None:
-        tax_included = bool(tax) and stated is not None and number(stated, "totalRefundedSet") == goods
-    by_line = [part[0] + (Decimal(0) if tax_included else part[1]) for part in parts]
-    return _refund_total(refund, _refund_lines(refund, tax_included)), by_line
-
-
-def _tells_refunded_lines(order: Order) -> bool:
-    """Whether the order says of each line what was refunded of it; else that is not known, rather than zero."""
-    return order.refunds is not None and all(
-        refund.refund_line_items is not None and not refund.refund_line_items.is_partial
-        for refund in refunds_of(order)
-    )
-
-
-def _refund_lines(refund: Refund, tax_included: bool) -> _Refunded:
-    """One entry a line: the same line can stand in a refund several times, restocked or not."""
-    lines: _Refunded = {}
-    if refund.refund_line_items is None:
-        return lines
-    for item in refund.refund_line_items.items():
-        line_id = ref_number(item.line_item)
-        if line_id is None:
-            continue
-        subtotal, tax = _refunded_amounts(item)
-        # The subtotal is the lines' price after discounts, so it has the tax in it where prices do.
-        money, net = (subtotal, subtotal - tax) if tax_included else (subtotal + tax, subtotal)
-        units, so_far, so_far_net = lines.get(line_id, (0, Decimal(0), Decimal(0)))
-        lines[line_id] = (units + item.quantity, so_far + money, so_far_net + net)
-    return lines
-
-
-def _refunded_amounts(item: RefundLineItem) -> tuple[Decimal, Decimal]:
-    """A refunded line's price after discounts, and its tax."""
-    subtotal = number(amount(item.subtotal_set, item.subtotal), "refundLineItems.subtotalSet")
-    return subtotal, number(amount(item.total_tax_set, item.total_tax), "refundLineItems.totalTaxSet")
-
-
-def _refund_total(refund: Refund, lines: _Refunded) -> Decimal:
-    stated = amount(refund.total_refunded_set)
-    if stated is not None:
-        return number(stated, "refunds.totalRefundedSet")
-    # What the lines are worth, less adjustments: a refunded shipping fee is a negative one.
-    adjusted = refund.order_adjustments.items() if refund.order_adjustments else []
-    return sum((money for _, money, _ in lines.values()), Decimal(0)) - sum(
-        (
-            number(amount(bag), "refunds.orderAdjustments")
-            for adjustment in adjusted
-            for bag in (adjustment.amount_set, adjustment.tax_amount_set)
-        ),
-        Decimal(0),
-    )
-
-
-def _refunded(order: Order) -> str | None:
-    stated = amount(order.total_refunded_set, order.total_refunded)
-    if stated is not None or order.refunds is None:
-        return stated
-    included = bool(order.taxes_included)
-    return f"{sum((_refund_total(r, _refund_lines(r, included)) for r in refunds_of(order)), Decimal(0)):f}"
 
 
 def _currency(order: Order) -> str | None:
@@ -369,13 +296,7 @@ def _quantity(line: LineItem) -> int:
 
 def _title(line: LineItem) -> str | None:
     """The product's title when it was ordered, else the line's own name."""
-    return _text(line.title) or _text(line.name)
-
-
-def _text(value: str | int | None) -> str | None:
-    """Null for an empty or blank text."""
-    text = "" if value is None else str(value).strip()
-    return text or None
+    return text(line.title) or text(line.name)
 
 
 def _customer(order: Order) -> str | None:
@@ -384,16 +305,6 @@ def _customer(order: Order) -> str | None:
     if customer is not None:
         return f"shopify:{customer}"
     return f"email:{order.customer_email}" if order.customer_email else None
-
-
-def _country(place: Address | None) -> str | None:
-    if place is None:
-        return None
-    return country_code(_text(place.country_code_v2) or _text(place.country_code) or _text(place.country))
-
-
-def _region(place: Address | None) -> str | None:
-    return None if place is None else _text(place.province_code) or _text(place.province)
 
 
 def _with_totals(items: Sheet) -> pl.DataFrame:
@@ -451,5 +362,5 @@ KIND: Kind[Order] = Kind(
     shape=Order,
     attach=attach,
     from_rest=rest.order,
-    rest_shape=rest.RestOrder,
+    rest_shape=rest_shapes.RestOrder,
 )

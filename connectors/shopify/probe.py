@@ -21,6 +21,7 @@ _SCOPES = {
     "read_products": "products cannot be read",
     "read_inventory": "stock cannot be read",
     "read_locations": "stock cannot be told apart by place",
+    "read_customers": "customers cannot be read, nor who placed an order",
     "read_returns": "returns cannot be read",
 }
 # Without it what can be read is right, only less.
@@ -30,6 +31,7 @@ _LOOKS = {
     "products": ("Products", queries.PRODUCTS),
     "inventory": ("Inventory", queries.INVENTORY),
     "carts": ("Carts", queries.CARTS),
+    "customers": ("Customers", queries.CUSTOMERS),
     "returns": ("Returns", queries.RETURNS),
 }
 

@@ -71,6 +71,12 @@ CARTS = f"""query Carts($q: String, $first: Int!, $after: String) {{
       id sku title quantity variant {{ id }} discountedTotalPriceSet {{ ...m }} }} }} }} }} }}
 {_MONEY}"""
 
+_CUSTOMER = """id createdAt updatedAt numberOfOrders amountSpent { amount currencyCode }
+  defaultAddress { countryCodeV2 }"""
+
+CUSTOMERS = f"""query Customers($q: String, $first: Int!, $after: String) {{
+  customers(first: $first, after: $after, sortKey: UPDATED_AT, query: $q) {{ {_PAGE} nodes {{ {_CUSTOMER} }} }} }}"""
+
 RETURNS = f"""query Returns($q: String, $first: Int!, $after: String) {{
   orders(first: $first, after: $after, sortKey: UPDATED_AT, query: $q) {{ {_PAGE} nodes {{
     id updatedAt currencyCode returns(first: 5) {{ {_PAGE} nodes {{
@@ -118,6 +124,18 @@ def bulk_orders(window: Window) -> str:
     """Orders with their lines; refunds by id only, because no connection may stand below a list."""
     return f"""{{ orders(query: "{updated_within(window)}") {{ edges {{ node {{ {_inline(_ORDER)}
       refunds {{ id }} lineItems {{ edges {{ node {{ {_inline(_LINE)} }} }} }} }} }} }} }}"""
+
+
+def updated_since_day(window: Window) -> str:
+    """The filter for clocks that are said to match whole days: from the day before, and without an end."""
+    return "" if window.since is None else f"updated_at:>='{window.since.astimezone(UTC):%Y-%m-%d}T00:00:00Z'"
+
+
+def bulk_customers(window: Window) -> str:
+    """Customers, nothing that says who they are."""
+    return (
+        f"""{{ customers(query: "{updated_since_day(window)}") {{ edges {{ node {{ {_CUSTOMER} }} }} }} }}"""
+    )
 
 
 def bulk_products(window: Window) -> str:

@@ -78,6 +78,13 @@ def carts_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
         yield Page(answer.body)
 
 
+def customers_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
+    """Customers changed since the day before `window`: their update clock is documented to match whole days."""
+    variables = {"q": queries.updated_since_day(window)}
+    answers = pages(client, "Customers", queries.CUSTOMERS, variables, field="customers", first=250)
+    yield from _few_or_bulk(client, (Page(answer.body) for answer in answers), queries.bulk_customers(window))
+
+
 def returns_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Returns of the orders changed in `window`: a return moves its order's update clock."""
     variables = {"q": f"{queries.updated_within(window)} AND NOT return_status:no_return"}
@@ -256,6 +263,15 @@ CARTS = Resource(
     lookback=timedelta(days=1),
     delay=timedelta(minutes=1),
 )
+CUSTOMERS = Resource(
+    name="customers",
+    platform="shopify",
+    frames=("customers",),
+    pages=customers_pages,
+    normalize=normalize.customers,
+    lookback=timedelta(days=1),
+    delay=timedelta(minutes=1),
+)
 RETURNS = Resource(
     name="returns",
     platform="shopify",
@@ -268,4 +284,4 @@ RETURNS = Resource(
     limited=order_wall,
 )
 
-RESOURCES: dict[str, Resource] = {r.name: r for r in (ORDERS, PRODUCTS, INVENTORY, CARTS, RETURNS)}
+RESOURCES: dict[str, Resource] = {r.name: r for r in (ORDERS, PRODUCTS, INVENTORY, CARTS, CUSTOMERS, RETURNS)}

@@ -7,9 +7,21 @@ amount a second time as a `*_set` with the buyer's currency beside it.
 from decimal import Decimal
 from typing import TypeVar
 
-import msgspec
-
 from connectors.shopify.money import number
+from connectors.shopify.rest_shapes import (
+    RestAddress,
+    RestCheckout,
+    RestCustomer,
+    RestLevel,
+    RestLine,
+    RestOrder,
+    RestProduct,
+    RestRef,
+    RestRefund,
+    RestSet,
+    RestTransaction,
+    RestVariant,
+)
 from connectors.shopify.shapes import (
     Address,
     Allocation,
@@ -17,6 +29,7 @@ from connectors.shopify.shapes import (
     CartLine,
     Checkout,
     Connection,
+    Customer,
     Id,
     InventoryItem,
     InventoryItemCost,
@@ -40,181 +53,6 @@ from connectors.shopify.shapes import (
 from connectors.shopify.sheets import BadValueError
 
 T = TypeVar("T")
-
-
-class RestShape(msgspec.Struct, gc=False):
-    """Snake-cased names, unknown fields ignored."""
-
-
-class RestMoney(RestShape):
-    amount: Amount
-    currency_code: str | None = None
-
-
-class RestSet(RestShape):
-    shop_money: RestMoney | None = None
-    presentment_money: RestMoney | None = None
-
-
-class RestRef(RestShape):
-    id: Id | None = None
-    sku: Id | None = None  # of a line
-
-
-class RestAddress(RestShape):
-    country_code: str | None = None
-    country: str | None = None
-    province_code: str | None = None
-    province: str | None = None
-
-
-class RestAllocation(RestShape):
-    amount: Amount | None = None
-    amount_set: RestSet | None = None
-
-
-class RestTax(RestShape):
-    price: Amount | None = None
-    price_set: RestSet | None = None
-
-
-class RestLine(RestShape):
-    quantity: int
-    id: Id | None = None
-    current_quantity: int | None = None
-    sku: Id | None = None
-    title: Id | None = None
-    name: Id | None = None
-    variant_title: Id | None = None
-    variant_id: Id | None = None
-    product_id: Id | None = None
-    gift_card: bool | None = None
-    price: Amount | None = None
-    price_set: RestSet | None = None
-    total_discount: Amount | None = None
-    total_discount_set: RestSet | None = None
-    discount_allocations: list[RestAllocation] | None = None
-    tax_lines: list[RestTax] | None = None
-    line_price: Amount | None = None  # checkouts
-
-
-class RestRefundLine(RestShape):
-    id: Id | None = None
-    restock_type: str | None = None
-    line_item_id: Id | None = None
-    line_item: RestRef | None = None
-    quantity: int = 0
-    subtotal: Amount | None = None
-    subtotal_set: RestSet | None = None
-    total_tax: Amount | None = None
-    total_tax_set: RestSet | None = None
-
-
-class RestAdjustment(RestShape):
-    amount: Amount | None = None
-    amount_set: RestSet | None = None
-    tax_amount: Amount | None = None
-    tax_amount_set: RestSet | None = None
-
-
-class RestTransaction(RestShape):
-    kind: str | None = None
-    status: str | None = None
-    amount: Amount | None = None
-    amount_set: RestSet | None = None
-    currency: str | None = None
-
-
-class RestRefund(RestShape):
-    id: Id
-    order_id: Id | None = None
-    created_at: str | None = None
-    processed_at: str | None = None
-    refund_line_items: list[RestRefundLine] | None = None
-    order_adjustments: list[RestAdjustment] | None = None
-    transactions: list[RestTransaction] | None = None
-
-
-class RestShippingLine(RestShape):
-    price: Amount | None = None
-    price_set: RestSet | None = None
-
-
-class RestOrder(RestShape):
-    id: Id
-    name: Id | None = None
-    order_number: Id | None = None
-    created_at: str | None = None
-    processed_at: str | None = None
-    updated_at: str | None = None
-    cancelled_at: str | None = None
-    closed_at: str | None = None
-    test: bool | None = None
-    currency: str | None = None
-    taxes_included: bool | None = None
-    financial_status: str | None = None
-    fulfillment_status: str | None = None
-    customer: RestRef | None = None
-    shipping_address: RestAddress | None = None
-    billing_address: RestAddress | None = None
-    total_line_items_price: Amount | None = None
-    total_line_items_price_set: RestSet | None = None
-    total_discounts: Amount | None = None
-    total_discounts_set: RestSet | None = None
-    total_shipping_price_set: RestSet | None = None
-    shipping_lines: list[RestShippingLine] | None = None
-    total_tax: Amount | None = None
-    total_tax_set: RestSet | None = None
-    total_price: Amount | None = None
-    total_price_set: RestSet | None = None
-    line_items: list[RestLine] | None = None
-    refunds: list[RestRefund] | None = None
-
-
-class RestVariant(RestShape):
-    id: Id
-    product_id: Id | None = None
-    sku: Id | None = None
-    title: Id | None = None
-    barcode: Id | None = None
-    price: Amount | None = None
-    updated_at: str | None = None
-    inventory_item_id: Id | None = None
-    inventory_quantity: int | None = None
-
-
-class RestProduct(RestShape):
-    id: Id
-    title: Id | None = None
-    vendor: str | None = None
-    product_type: str | None = None
-    status: str | None = None
-    published_at: str | None = None
-    updated_at: str | None = None
-    variants: list[RestVariant] | None = None
-
-
-class RestLevel(RestShape):
-    """A stock level, or an inventory item, which says no quantity."""
-
-    id: Id | None = None
-    inventory_item_id: Id | None = None
-    location_id: Id | None = None
-    tracked: bool | None = None
-    available: int | None = None
-    updated_at: str | None = None
-    sku: Id | None = None  # not Shopify's: some apps store it beside
-
-
-class RestCheckout(RestShape):
-    id: Id
-    created_at: str | None = None
-    updated_at: str | None = None
-    completed_at: str | None = None
-    currency: str | None = None
-    customer: RestRef | None = None
-    total_price: Amount | None = None
-    line_items: list[RestLine] | None = None
 
 
 # REST's words for the two states, in GraphQL's: one order must not change its words with the way it came.
@@ -273,6 +111,18 @@ def refund(raw: RestRefund) -> Refund:
     told = _refund(raw, paid_in[0] if paid_in else None)
     told.order = None if raw.order_id is None else Ref(raw.order_id)
     return told
+
+
+def customer(raw: RestCustomer) -> Customer:
+    """The GraphQL shape of a REST customer."""
+    return Customer(
+        id=raw.id,
+        created_at=raw.created_at,
+        updated_at=raw.updated_at,
+        number_of_orders=raw.orders_count,
+        amount_spent=None if raw.total_spent is None else Money(raw.total_spent, raw.currency),
+        default_address=_address(raw.default_address),
+    )
 
 
 def product(raw: RestProduct) -> Product:

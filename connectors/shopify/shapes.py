@@ -280,6 +280,17 @@ class Checkout(Shape):
     line_items: Connection[CartLine] | None = None
 
 
+class Customer(Shape):
+    """Nothing that says who: names, addresses and contacts are neither asked for nor decoded."""
+
+    id: Id
+    created_at: str | None = None
+    updated_at: str | None = None
+    number_of_orders: Id | None = None
+    amount_spent: Money | None = None
+    default_address: Address | None = None
+
+
 class ReturnLine(Shape):
     id: Id
     quantity: int

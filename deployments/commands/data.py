@@ -17,7 +17,9 @@ Accounts = Annotated[list[str] | None, typer.Option("--account", help="only this
 Since = Annotated[datetime | None, typer.Option("--since", help="UTC, included")]
 Until = Annotated[datetime | None, typer.Option("--until", help="UTC, excluded; default now")]
 
-RESOURCES = ("orders", "inventory", "products", "returns", "carts", "refunds", "fees", "feedback", "all")
+RESOURCES = (
+    "orders", "inventory", "products", "returns", "carts", "customers", "refunds", "fees", "feedback", "all",
+)  # fmt: skip
 
 alerts = typer.Typer(help="What a merchant should hear about.", no_args_is_help=True)
 quarantine = typer.Typer(help="Records that could not be read, and why.", no_args_is_help=True)
@@ -84,7 +86,8 @@ def migrate(
 
 def sync(
     resource: Annotated[
-        str, typer.Argument(help="orders, inventory, products, returns, carts, fees, feedback or all")
+        str,
+        typer.Argument(help="orders, inventory, products, returns, carts, customers, fees, feedback or all"),
     ] = "all",
     account: Accounts = None,
     since: Since = None,

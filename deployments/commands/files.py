@@ -16,7 +16,7 @@ Input = Annotated[Path, typer.Option("--input", help="CSV or parquet", exists=Tr
 Output = Annotated[Path, typer.Option("--output", help="CSV or parquet", dir_okay=False)]
 Platform = Annotated[str, typer.Option("--platform", help="amazon, shopify or walmart")]
 Resource = Annotated[
-    str, typer.Option("--resource", help="orders, products, inventory, returns, carts or feedback")
+    str, typer.Option("--resource", help="orders, products, inventory, returns, carts, customers or feedback")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Horizon = Annotated[int, typer.Option("--horizon", min=1, max=366, help="days ahead")]

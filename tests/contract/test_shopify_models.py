@@ -15,7 +15,7 @@ from graphql import (
 )
 
 from connectors.base import Window
-from connectors.sandbox.shopify_data import order_node
+from connectors.sandbox.shopify_orders import order_node
 from connectors.sandbox.shopify_plan import plan, schema
 from connectors.sandbox.shopify_shop import SCOPES, Shop
 from connectors.sandbox.state import SandboxState
@@ -78,7 +78,7 @@ class Answers:
         return lambda _info, **_args: self._data[name]
 
 
-@pytest.mark.parametrize("name", ["ORDERS", "PRODUCTS", "INVENTORY", "CARTS", "RETURNS", "PROBE"])
+@pytest.mark.parametrize("name", ["ORDERS", "PRODUCTS", "INVENTORY", "CARTS", "CUSTOMERS", "RETURNS", "PROBE"])
 def test_answers_of_the_sandbox_hold_against_the_official_schema(official: GraphQLSchema, name: str):
     state = SandboxState(small_world())
     state.clock.freeze(NOW)

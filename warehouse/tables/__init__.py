@@ -3,6 +3,7 @@
 from warehouse.tables import (
     alerts,
     core,
+    customers,
     feedback,
     forecast,
     insight,
@@ -23,6 +24,7 @@ __all__ = [
     "Base",
     "alerts",
     "core",
+    "customers",
     "feedback",
     "forecast",
     "insight",

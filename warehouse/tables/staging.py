@@ -129,6 +129,16 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "quantity": COUNT,
         "total": MONEY,
     },
+    "customers": {
+        "channel": TEXT,
+        "customer_key": TEXT,
+        "created_at": INSTANT,
+        "source_updated_at": INSTANT,
+        "orders_count": COUNT,
+        "amount_spent": MONEY,
+        "currency": TEXT,
+        "country": TEXT,
+    },
     "fees": {
         "channel": TEXT,
         "fee_id": TEXT,
@@ -161,6 +171,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "returns": ("channel", "return_id", "return_line_id"),
     "carts": ("channel", "external_id"),
     "cart_items": ("channel", "cart_external_id", "line_id"),
+    "customers": ("channel", "customer_key"),
     "fees": ("channel", "fee_id"),
     "feedback": ("channel", "feedback_id"),
 }

@@ -10,12 +10,14 @@ import pytest
 from connectors.base import Window
 from connectors.client import Limits
 from connectors.errors import AuthenticationError, ChannelUnavailableError, ProtocolError
+from connectors.extract import Tally, fetch
 from connectors.sandbox import truth
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.state import SandboxState
 from connectors.shopify import resources
 from connectors.shopify.ask import ask
 from connectors.shopify.queries import PROBE
+from connectors.shopify.resources import RESOURCES
 from tests.sandbox_factories import HandWorld, days, line, order, small_world
 from tests.shopify_factories import CHANNEL, NOW, client, read, shop
 
@@ -263,3 +265,35 @@ def test_the_budget_is_kept_by_our_side(url: str):
 
     assert counts["shopify.orders"].get(429, 0) == 0
     assert talking.waited > 0
+
+
+def test_customers_are_the_ones_who_ordered_paged_or_by_bulk_operation(state: SandboxState, url: str):
+    paged, _ = read(url, "customers", FORTNIGHT)
+    whole, tally = read(url, "customers", ALL)
+    orders, _ = read(url, "orders", ALL)
+
+    told = whole["customers"].sort("customer_key")
+    bought = (
+        orders["orders"].drop_nulls("customer_key").group_by("customer_key").agg(pl.len().alias("orders"))
+    )
+    assert dict(zip(told["customer_key"], told["orders_count"], strict=True)) == dict(bought.rows())
+    assert tally.records == told["customer_key"].n_unique()
+    since = (FORTNIGHT.since or NOW).replace(hour=0)
+    recent = told.filter(pl.col("source_updated_at") >= since)
+    assert paged["customers"].sort("customer_key").equals(recent)
+
+
+def test_a_refused_customer_goes_by_his_pseudonym(state: SandboxState, url: str):
+    state.faults.add(
+        Fault(operation="shopify.customers", kind="poison", field="numberOfOrders", value="many")
+    )
+
+    with client(url) as talking:
+        tally = Tally()
+        batches = list(
+            fetch(talking, RESOURCES["customers"], FORTNIGHT, key=b"key", fetched_at=NOW, tally=tally)
+        )
+
+    [refused] = [refused for batch in batches for refused in batch.rejected]
+    assert (len(refused.natural_key), refused.field) == (32, "numberOfOrders")
+    assert tally.records == sum(batch.frames["customers"].height for batch in batches) + 1

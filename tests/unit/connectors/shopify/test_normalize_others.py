@@ -328,3 +328,37 @@ def test_a_return_with_its_lines():
         "A",
         "DEFECTIVE",
     )
+
+
+def test_a_customer_is_counts_under_a_reference_and_nothing_that_says_who():
+    told = {
+        "id": "gid://shopify/Customer/77",
+        "createdAt": "2019-04-02T10:00:00Z",
+        "updatedAt": "2026-02-03T00:00:00Z",
+        "firstName": "Ada",
+        "email": "ada@example.com",
+        "numberOfOrders": "12",
+        "amountSpent": {"amount": "480.5", "currencyCode": "EUR"},
+        "defaultAddress": {"countryCodeV2": "DE", "address1": "Street 1"},
+    }
+    broken = {**told, "id": "gid://shopify/Customer/78", "numberOfOrders": "many"}
+    rest = {"id": 79, "orders_count": 3, "total_spent": "9.00", "currency": "EUR", "created_at": None}
+
+    page = read("customers", {"data": {"customers": {"nodes": [told, broken]}}})
+    stored = read("customers", {"customers": [rest]})
+
+    assert page.frame("customers").to_dicts() == [
+        {
+            "channel": "shopify-wharf-demo",
+            "customer_ref": "shopify:77",
+            "created_at": datetime(2019, 4, 2, 10, tzinfo=UTC),
+            "source_updated_at": datetime(2026, 2, 3, tzinfo=UTC),
+            "orders_count": 12,
+            "amount_spent": Decimal("480.5000"),
+            "currency": "EUR",
+            "country": "DE",
+        }
+    ]
+    assert [(r.natural_key, r.field) for r in page.rejected] == [("78", "numberOfOrders")]
+    assert not any(word in page.rejected[0].raw for word in ("Ada", "ada@", "Street"))
+    assert stored.frame("customers").row(0)[1:6] == ("shopify:79", None, None, 3, Decimal("9.0000"))

@@ -28,7 +28,16 @@ def test_a_healthy_shop(running: tuple[SandboxState, str]):
     findings = found(running[1])
 
     assert all(finding.ok for finding in findings.values())
-    assert set(findings) == {"token", "version", "orders", "products", "inventory", "carts", "returns"}
+    assert set(findings) == {
+        "token",
+        "version",
+        "orders",
+        "products",
+        "inventory",
+        "carts",
+        "customers",
+        "returns",
+    }
 
 
 def test_a_missing_scope_says_what_is_lost(running: tuple[SandboxState, str]):
