@@ -5,7 +5,7 @@ RUN = .venv/bin/
 export UV_PYTHON_DOWNLOADS = never
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup demo up test unit integration check lint format types imports migrations bench chaos docs lock audit leaks sbom clean
+.PHONY: help setup demo up test unit integration check lint format types imports migrations bench chaos docs lock audit image leaks sbom clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -76,12 +76,19 @@ lock: .tools/bin/uv  ## resolve uv.lock anew
 leaks: setup  ## nothing that looks like a credential in a tracked file, but what .secrets.baseline knows
 	@git ls-files -z -- . ':!uv.lock' ':!docs/images' ':!migrations' ':!tests' ':!.secrets.baseline' | xargs -0 $(RUN)detect-secrets-hook --no-verify --baseline .secrets.baseline
 
-sbom: setup  ## what is installed, as CycloneDX: sbom.json
-	$(UV) export --locked --no-emit-project --format cyclonedx1.5 --quiet -o sbom.json
+sbom: setup  ## everything in the lock, as CycloneDX: sbom.json
+	$(UV) export --locked --all-extras --no-emit-project --format cyclonedx1.5 --quiet -o sbom.json
 
-audit: setup  ## known vulnerabilities in the lock
-	$(UV) export --locked --no-emit-project --format requirements-txt --quiet -o .venv/requirements.txt
-	$(RUN)pip-audit --disable-pip --require-hashes -r .venv/requirements.txt
+audit: setup  ## known vulnerabilities in the lock; fails, too, where the advisory database cannot be asked
+	$(UV) export --locked --all-extras --no-emit-project --format requirements-txt --quiet -o .venv/requirements.txt
+	$(RUN)pip-audit --strict --disable-pip --require-hashes -r .venv/requirements.txt
+
+image: setup  ## the image, and that compose and manifests stand on it (needs docker and kubectl)
+	docker build --file deployments/docker/Dockerfile --tag wharf .
+	docker run --rm --read-only --tmpfs /tmp wharf python -c "import tensorflow, prophet, flows.daily"
+	POSTGRES_PASSWORD=x CLICKHOUSE_PASSWORD=x PREFECT_PASSWORD=x ANALYST_PASSWORD=x WHARF_SECRET_KEY=x \
+	  docker compose --profile bi --profile sandbox config --quiet
+	kubectl kustomize deployments/kubernetes > /dev/null
 
 clean:  ## remove the environment and local data
 	rm -rf .venv .tools .wharf bench-results
