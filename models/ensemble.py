@@ -23,7 +23,7 @@ TRUST = {
     "weekday_mean": 0.2,
     "tsb": 0.2,
 }
-TILT = 20.0  # weight falls with error to this power: 5 % worse is 0.38 of the weight
+TILT = 5.0  # weight falls with error to this power: 10 % worse is 0.62 of the weight
 MEDIAN_SHARE = 0.2  # of the kept members' median: a guard against one that goes astray
 
 

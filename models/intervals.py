@@ -15,6 +15,7 @@ from models.champion import CLASSES, SMALLEST_CLASS, Past, block_of
 
 NORMAL = {"lo95": -1.96, "lo80": -1.2816, "hi80": 1.2816, "hi95": 1.96}
 NETWORK_SHARE = 0.5
+RECENT = 0.5  # weight of errors a month older: what held at Christmas says little of March
 FAMILY = {0: (0, 1), 1: (0, 1), 2: (2, 3), 3: (2, 3), 4: (0, 1, 2, 3, 4)}
 
 
@@ -63,26 +64,31 @@ def calibrate(
         return result
     blocks = block_of(pasts[0].y.shape[1])
     group = np.concatenate([past.group for past in pasts])
+    newest = min(past.offset for past in pasts)
+    weight = np.concatenate([np.full(len(p.group), RECENT ** ((p.offset - newest) / 28)) for p in pasts])
     y = np.vstack([past.y for past in pasts])
     units = np.vstack([cell_unit(p.spread, p.level, f) for p, f in zip(pasts, said, strict=True)])
     scaled = (y - np.vstack(list(said))) / units
     for bound, chance in QUANTILES.items():
-        result.residual[bound] = _tables(scaled, group, blocks, chance)
+        result.residual[bound] = _tables(scaled, weight, group, blocks, chance)
         if network is not None:
             gap = (y - np.vstack([one[bound] for one in network])) / units
-            result.network[bound] = _tables(gap, group, blocks, chance)
+            result.network[bound] = _tables(gap, weight, group, blocks, chance)
     return result
 
 
-def _tables(scaled: Floats, group: Ints, blocks: Ints, chance: float) -> dict[tuple[int, int], float]:
+def _tables(
+    scaled: Floats, weight: Floats, group: Ints, blocks: Ints, chance: float
+) -> dict[tuple[int, int], float]:
     table = {}
     for one in range(len(CLASSES)):
         rows = _rows(group, one)
         for block in np.unique(blocks):
             cells = scaled[rows][:, blocks == block]
-            cells = cells[np.isfinite(cells)]
-            if len(cells) >= 20:
-                table[(one, int(block))] = conformal_quantile(cells, chance)
+            known = np.isfinite(cells)
+            if known.sum() >= 20:
+                weights = np.broadcast_to(weight[rows][:, None], cells.shape)[known]
+                table[(one, int(block))] = conformal_quantile(cells[known], chance, weights)
     return table
 
 
@@ -94,13 +100,22 @@ def _rows(group: Ints, one: int) -> Bools:
     return rows if rows.sum() >= SMALLEST_CLASS else np.ones(len(group), dtype=np.bool_)
 
 
-def conformal_quantile(errors: Floats, chance: float) -> float:
-    """The quantile with the finite-sample step outwards: ⌈(n+1)·p⌉-th smallest above the middle, mirrored below."""
-    n = len(errors)
-    ordered = np.sort(errors)
-    if chance >= 0.5:
-        return float(ordered[min(n, int(np.ceil((n + 1) * chance))) - 1])
-    return float(ordered[max(1, int(np.floor((n + 1) * chance))) - 1])
+def conformal_quantile(errors: Floats, chance: float, weights: Floats | None = None) -> float:
+    """The quantile with the finite-sample step outwards: ⌈(n+1)·p⌉-th smallest above the middle, mirrored below.
+
+    With weights, n is their effective number (Kish), and the quantile that of the weighted errors.
+    """
+    order = np.argsort(errors, kind="stable")
+    weights = np.ones(len(errors)) if weights is None else weights[order]
+    below = np.cumsum(weights) / weights.sum()
+    n = weights.sum() ** 2 / (weights**2).sum()
+    share = chance * (n + 1) / n if chance >= 0.5 else (chance * (n + 1) - 1) / n
+    place = (
+        int(np.searchsorted(below, share - 1e-9))
+        if chance >= 0.5
+        else int(np.searchsorted(below, share + 1e-9))
+    )
+    return float(errors[order[min(place, len(errors) - 1)]])
 
 
 def bounds_of(
