@@ -28,6 +28,9 @@ class WharfSettings(BaseSettings):
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     clickhouse_url: SecretStr | None = Field(default=None, validation_alias="CLICKHOUSE_URL")
+    clickhouse_cluster: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9_.{}-]+$", validation_alias="WHARF_CLICKHOUSE_CLUSTER"
+    )
     prefect_api_url: str | None = Field(default=None, validation_alias="PREFECT_API_URL")
     # name:word, asked of everybody who talks to that server
     prefect_auth: SecretStr | None = Field(default=None, validation_alias="PREFECT_API_AUTH_STRING")
@@ -58,8 +61,12 @@ class WharfSettings(BaseSettings):
     holding_rate: float = Field(default=0.25, gt=0, le=2, validation_alias="WHARF_HOLDING_RATE")
     purchase_budget: float | None = Field(default=None, ge=0, validation_alias="WHARF_PURCHASE_BUDGET")
     transfer_days: float = Field(default=5.0, ge=0, le=90, validation_alias="WHARF_TRANSFER_DAYS")
+    transfer_cost: float = Field(default=10.0, ge=0, validation_alias="WHARF_TRANSFER_COST")
+    transfer_unit_cost: float = Field(default=0.5, ge=0, validation_alias="WHARF_TRANSFER_UNIT_COST")
     # The merchant's own shop sends its cart events with this key; without one they are not taken
     events_key: SecretStr | None = Field(default=None, min_length=16, validation_alias="WHARF_EVENTS_KEY")
+    # Cart events older than this are deleted; what was published of them stays
+    event_days: int = Field(default=400, ge=31, le=3650, validation_alias="WHARF_EVENT_DAYS")
     forecast_days: int = Field(default=90, ge=1, le=180, validation_alias="WHARF_FORECAST_DAYS")
     first_load_days: int = Field(default=730, ge=1, validation_alias="WHARF_FIRST_LOAD_DAYS")
     workers: int = Field(default=2, ge=1, le=64, validation_alias="WHARF_WORKERS")
@@ -94,6 +101,10 @@ class WharfSettings(BaseSettings):
         """The user's own servers; None: the embedded one."""
         urls = (url.get_secret_value() if url else None for url in (self.database_url, self.clickhouse_url))
         database_url, clickhouse_url = urls
+        if clickhouse_url and self.clickhouse_cluster:
+            from warehouse import cluster
+
+            clickhouse_url = cluster.with_cluster(clickhouse_url, self.clickhouse_cluster)
         return {"database_url": database_url, "clickhouse_url": clickhouse_url}
 
     @cached_property

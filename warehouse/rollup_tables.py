@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 from clickhouse_connect.driver.client import Client
 
-from warehouse import schema
+from warehouse import cluster, schema
 from warehouse.tables import rollup as tables
 
 Fence = Callable[[], None]
@@ -33,7 +33,9 @@ def replace_partition(
 
     def fill(stage: str) -> int:
         if not frame.is_empty():
-            client.insert_arrow(stage, frame.to_arrow(), database=tables.DATABASE)
+            client.insert_arrow(
+                stage, frame.to_arrow(), database=tables.DATABASE, settings=cluster.inserting(client)
+            )
         return frame.height
 
     return _replace(client, table, partition, fill, fence)
@@ -77,6 +79,7 @@ def derive_partition(
         client.command(
             f"INSERT INTO {tables.DATABASE}.{stage} ({names}) SELECT {names} FROM ({query})",  # noqa: S608
             parameters=parameters,
+            settings=cluster.inserting(client),
         )
         return int(client.query(f"SELECT count() FROM {tables.DATABASE}.{stage}").result_rows[0][0])  # noqa: S608
 
@@ -88,17 +91,17 @@ def _replace(
 ) -> int:
     stage = f"{table}{tables.STAGE_SUFFIX}"
     live, staged = f"{tables.DATABASE}.{table}", f"{tables.DATABASE}.{stage}"
-    client.command(f"DROP TABLE IF EXISTS {staged}")
-    client.command(f"CREATE TABLE {staged} AS {live}")
+    cluster.run(client, f"DROP TABLE IF EXISTS {staged}")
+    cluster.run(client, f"CREATE TABLE {staged} AS {live}")
     rows = fill(stage)
     if fence is not None:
         fence()
     if rows:
-        client.command(f"ALTER TABLE {live} REPLACE PARTITION {partition} FROM {staged}")
+        cluster.run(client, f"ALTER TABLE {live} REPLACE PARTITION {partition} FROM {staged}")
     else:
         # A stage without the partition is refused as a source, rightly: emptying is said explicitly.
-        client.command(f"ALTER TABLE {live} DROP PARTITION {partition}")
-    client.command(f"DROP TABLE IF EXISTS {staged}")
+        cluster.run(client, f"ALTER TABLE {live} DROP PARTITION {partition}")
+    cluster.run(client, f"DROP TABLE IF EXISTS {staged}")
     return rows
 
 

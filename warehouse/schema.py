@@ -16,6 +16,7 @@ from alembic.util import CommandError
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Connection, Engine, inspect, text
 
+from warehouse.cluster import SHARD_SUFFIX
 from warehouse.engines import clickhouse, postgres
 from warehouse.errors import SchemaError
 from warehouse.tables.rollup import DATABASE, STAGE_SUFFIX
@@ -113,10 +114,10 @@ def keep_postgres(name: str | None, kind: str, parents: Mapping[str, Any]) -> bo
 
 
 def keep_clickhouse(name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
-    """Whether autogenerate should look at it: our database only, no stages, no version table."""
+    """Whether autogenerate should look at it: our database only, no stages or shards, no version table."""
     if kind == "schema":
         return name == DATABASE
-    stage = kind == "table" and name is not None and name.endswith(STAGE_SUFFIX)
+    stage = kind == "table" and name is not None and name.endswith((STAGE_SUFFIX, SHARD_SUFFIX))
     return not stage and not (kind == "table" and name == CLICKHOUSE_VERSION_TABLE)
 
 
