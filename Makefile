@@ -86,7 +86,7 @@ audit: setup  ## known vulnerabilities in the lock; fails, too, where the adviso
 image: setup  ## the image, and that compose and manifests stand on it (needs docker and kubectl)
 	docker build --file deployments/docker/Dockerfile --tag wharf .
 	docker run --rm --read-only --tmpfs /tmp wharf python -c "import tensorflow, prophet, flows.daily"
-	POSTGRES_PASSWORD=x CLICKHOUSE_PASSWORD=x PREFECT_PASSWORD=x ANALYST_PASSWORD=x WHARF_SECRET_KEY=x \
+	POSTGRES_PASSWORD=x CLICKHOUSE_PASSWORD=x PREFECT_PASSWORD=x ANALYST_PASSWORD=x GRAFANA_PASSWORD=x WHARF_SECRET_KEY=x \
 	  docker compose --profile bi --profile sandbox config --quiet
 	kubectl kustomize deployments/kubernetes > /dev/null
 

@@ -24,6 +24,7 @@ from deployments.commands import (
     reconcile,
     whatif,
 )
+from deployments.commands.output import inert
 
 app = typer.Typer(
     name="wharf",
@@ -65,7 +66,7 @@ def main() -> None:
 def explain(error: BaseException) -> tuple[str, int]:
     """What to print for an error, on one line, and the exit status."""
     text, code = _explain(error)
-    return " ".join(text.replace("Value error, ", "").split()), code
+    return " ".join(inert(text.replace("Value error, ", "")).split()), code
 
 
 def _explain(error: BaseException) -> tuple[str, int]:

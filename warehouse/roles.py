@@ -2,7 +2,7 @@
 
 Three groups without a login; give them to logins of your own. `wharf_migrator` is for migrations, `wharf_writer` for
 workers and commands, `wharf_reader` for people and dashboards: it sees no pseudonyms of customers, no refused
-records, no messages.
+records (only how many and why), no messages (only how many wait).
 """
 
 from sqlalchemy import Engine, text
@@ -16,6 +16,11 @@ _SHOWN_OPS = {
     "runs", "watermarks", "observations", "dirty_days", "published_days", "backfill_slices", "schema_notes",
     "reconciliation", "rate_buckets",
 }  # fmt: skip
+# … and how much was refused and why, and what waits to be sent; not the records, not the messages
+_SHOWN_COLUMNS = {
+    "quarantine": "account, channel, resource, field, reason, refused_at, last_refused_at, accepted_at, replayed_at",
+    "outbox": "way, state, severity, attempts, next_attempt_at, created_at, updated_at",
+}
 _HIDDEN_COLUMNS = {"customer_key", "session_key"}
 
 
@@ -46,6 +51,9 @@ def statements(existing: set[str]) -> list[str]:
         f"GRANT pg_signal_backend TO {WRITER}",
         f"GRANT USAGE ON SCHEMA core, ops TO {READER}",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA {_SCHEMAS} FROM {READER}",
+    ]
+    found += [
+        f"GRANT SELECT ({columns}) ON ops.{name} TO {READER}" for name, columns in _SHOWN_COLUMNS.items()
     ]
     for table in metadata.sorted_tables:
         if table.schema == "ops" and table.name not in _SHOWN_OPS:

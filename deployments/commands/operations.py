@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments.commands.output import age, emit, shown
+from deployments.commands.output import age, emit, inert, shown
 from deployments.commands.services import databases, report_run
 
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
@@ -64,7 +64,7 @@ def doctor(
             )
         else:
             advice = f" -> {finding.advice}" if finding.advice and not finding.ok else ""
-            print(f"{finding.level:<5} {subject}: {finding.text}{advice}", flush=True)
+            print(inert(f"{finding.level:<5} {subject}: {finding.text}{advice}"), flush=True)
     if as_json:
         emit({"findings": found, "failed": failed})
     if failed:

@@ -1,6 +1,7 @@
 """What commands print: tables and lines for a person, one JSON object for a program, and nothing else on stdout."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,10 +18,20 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
+# What makes a terminal do something, or a line look like two: titles and reasons come from marketplaces.
+_CONTROLS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+
+
+def inert(text: str) -> str:
+    """`text` on one line, without what a terminal acts upon."""
+    return re.sub(_CONTROLS, " ", text)
+
+
 def shown(frame: Any, *, rounded: bool = False) -> str:
     """A frame as a table, wide and without the types of its columns."""
     import polars as pl
 
+    frame = frame.with_columns(pl.selectors.string().str.replace_all(_CONTROLS, " "))
     if rounded:
         frame = frame.with_columns(pl.selectors.float().round(3))
     with pl.Config(

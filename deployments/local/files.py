@@ -13,6 +13,8 @@ from typing import Any
 from deployments.local.errors import LocalServiceError
 
 PRIVATE = 0o600
+# Besides the databases' own: what tells of people, sales or passwords
+_PRIVATE_FOLDERS = ("logs", "run", "messages", "models", "backups", "privacy")
 
 
 def ensure_home(home: Path) -> Path:
@@ -23,8 +25,8 @@ def ensure_home(home: Path) -> Path:
         if not home.exists():
             home.mkdir(parents=True)
             home.chmod(0o711)
-        (home / "logs").mkdir(exist_ok=True, mode=0o700)
-        (home / "run").mkdir(exist_ok=True, mode=0o700)
+        for name in _PRIVATE_FOLDERS:
+            (home / name).mkdir(exist_ok=True, mode=0o700)
     except (FileExistsError, NotADirectoryError):
         raise LocalServiceError(f"{home} is not a folder: set WHARF_HOME to one Wharf may fill") from None
     except PermissionError:

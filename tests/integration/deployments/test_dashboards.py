@@ -9,7 +9,7 @@ import yaml
 from sqlalchemy import text
 
 from deployments.bootstrap import ROOT
-from warehouse import engines, schema
+from warehouse import engines, roles, schema
 
 GRAFANA = ROOT / "deployments" / "grafana"
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(GRAFANA.glob("dashboards/*.json"))}
@@ -19,6 +19,9 @@ PANELS = [(name, panel) for name, dashboard in DASHBOARDS.items() for panel in d
 @pytest.fixture(scope="module")
 def databases(database_url: str, clickhouse: str) -> dict[str, str]:
     schema.upgrade(database_url, clickhouse)
+    engine = engines.postgres(database_url)
+    roles.grant(engine)
+    engine.dispose()
     return {"wharf-postgres": database_url, "wharf-clickhouse": clickhouse}
 
 
@@ -40,6 +43,7 @@ def test_the_query_of_a_panel_runs(name: str, panel: dict[str, Any], databases: 
     if target["datasource"]["type"] == "postgres":
         engine = engines.postgres(url, work="read")
         with engine.connect() as connection:
+            connection.execute(text(f"SET ROLE {roles.READER}"))  # who Grafana's login is
             columns = list(connection.execute(text(sql.replace(":", r"\:"))).keys())
         engine.dispose()
     else:
@@ -54,6 +58,9 @@ def test_the_query_of_a_panel_runs(name: str, panel: dict[str, Any], databases: 
 def test_dashboards_use_the_data_sources_that_are_provisioned():
     sources = yaml.safe_load((GRAFANA / "provisioning/datasources/wharf.yaml").read_text())["datasources"]
     known = {source["uid"]: source["type"] for source in sources}
+    logins = [source["user"] for source in sources if "user" in source]
+    script = (ROOT / "deployments/docker/postgres/20-grafana.sh").read_text()
+    assert [f"CREATE ROLE {login} LOGIN" in script for login in logins] == [True], "nobody makes that login"
     used = {(p["datasource"]["uid"], p["datasource"]["type"]) for _, p in PANELS}
     assert used == set(known.items())
     assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS)

@@ -66,12 +66,16 @@ def test_a_reader_sees_figures_and_no_customers(as_login):
     reader = as_login["test_reader"]
     assert may(reader, "SELECT external_id, total FROM core.orders")
     assert may(reader, "SELECT * FROM core.sales_events, core.inventory, ops.runs")
+    assert may(reader, "SELECT reason, count(*) FROM ops.quarantine GROUP BY 1")
+    assert may(reader, "SELECT way, state, count(*) FROM ops.outbox GROUP BY 1, 2")
     forbidden = [
         "SELECT customer_key FROM core.orders",
         "SELECT * FROM core.orders",
         "SELECT o FROM core.orders o",
         "SELECT customer_key FROM core.carts",
         "SELECT raw FROM ops.quarantine",
+        "SELECT natural_key FROM ops.quarantine",
+        "SELECT recipient FROM ops.outbox",
         "SELECT payload FROM ops.outbox",
         "SELECT digest FROM ops.tombstones",
         "UPDATE core.products SET name = 'x'",
