@@ -1,4 +1,4 @@
-"""Events of the merchant's own shop: taken in once each, published as a funnel by product and hour."""
+"""Events of the own shop: taken in once each, published as a funnel by product and hour, deleted when they are old."""
 
 from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,14 +14,16 @@ from prefect.states import Completed
 
 from connectors.privacy import pseudonym
 from flows import connections, report
-from models import funnel
+from models import customer_plots, funnel, sessions
 from warehouse import cart_events as store
-from warehouse import publisher
+from warehouse import insight, publisher
 from warehouse.cart_events import CartEvent
 from warehouse.rollup_tables import month_of, months_between, next_month
 
 FUNNEL = Asset(key="clickhouse://wharf/analytics/daily_cart_events")
 EVENTS = Asset(key="postgres://wharf/core/cart_events")
+OPEN = Asset(key="clickhouse://wharf/analytics/open_carts")
+LEARN_DAYS = 30  # of visits
 PATIENCE_SECONDS = 120.0  # for a publication under way
 
 
@@ -32,10 +34,13 @@ def cart_events(now: datetime | None = None) -> State[Any]:
     Args:
         now: The instant to judge by. Empty: now.
     """
-    rows = publish(now or datetime.now(UTC))
-    if rows is None:
+    now = now or datetime.now(UTC)
+    gone = store.forget(connections.postgres(), now, connections.settings().event_days)
+    rows, carts = publish(now), publish_open(now)
+    if rows is None and not gone:
         return Completed(name="NothingToDo", message="the shop sent no events since the last time", data=0)
-    return Completed(message=f"{rows:,} rows of daily_cart_events", data=rows)
+    told = f"{rows or 0:,} rows of daily_cart_events, {carts:,} of open_carts, {gone:,} old events deleted"
+    return Completed(message=told, data=rows or 0)
 
 
 @materialize(FUNNEL, asset_deps=[EVENTS], name="publish-cart-events", cache_policy=NO_CACHE)
@@ -62,6 +67,27 @@ def publish(now: datetime) -> int | None:
     return rows
 
 
+@materialize(OPEN, asset_deps=[EVENTS], name="publish-open-carts", cache_policy=NO_CACHE)
+def publish_open(now: datetime) -> int:
+    """What lies in carts that may still be bought, and how likely that is, learned from the visits of LEARN_DAYS."""
+    engine, zone = connections.postgres(), connections.settings().timezone
+    events = store.events(engine, now - timedelta(days=LEARN_DAYS), now)
+    model = sessions.train(events, now, zone)
+    waiting = sessions.open_visits(events, now, zone).select("session_key")
+    in_carts = sessions.in_carts(events.join(waiting, on="session_key", how="semi"))
+    unknown = waiting.with_columns(likelihood=pl.lit(None, pl.Float64))
+    chance = sessions.predict(model, events, now, zone) if model is not None else unknown
+    carts = sessions.by_product(in_carts, chance)
+    with closing(connections.clickhouse()) as client:
+        rows = insight.publish(client, "open_carts", carts, now)
+    if model is not None:
+        report.table("visits-that-buy", list(model.scores), "Which visits buy: on the newest ones, by method")
+    if carts.height:
+        shown = carts.sort("amount", descending=True).head(50)
+        report.table("open-carts", shown.to_dicts(), "In carts now, and what is expected to be bought of it")
+    return rows
+
+
 def take(events: list[CartEvent]) -> int:
     """Store what a shop sent; returns how many were new. Raises SQLAlchemyError, and then nothing is stored."""
     return store.store(connections.postgres(), events)
@@ -77,7 +103,10 @@ def _midnight(day: date, zone: str) -> datetime:
 
 
 def _show(hours: pl.DataFrame) -> None:
-    """This month's funnel by product."""
+    """This month's funnel by product, and as a picture."""
     steps = [*funnel.STEPS.values(), "abandoned"]
     products = hours.group_by("sku").agg(pl.col(*steps).sum()).sort("adds", "sku", descending=[True, False])
     report.table("cart-events", products.head(100).to_dicts(), "Sessions of this month, by product and step")
+    if products["adds"].sum():
+        picture = report.picture(customer_plots.funnel_plot(hours), "funnel of the own shop")
+        report.page("cart-events-funnel", picture, "The own shop's funnel of this month")

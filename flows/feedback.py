@@ -13,10 +13,11 @@ from prefect.states import Completed
 
 from flows import connections, report
 from models import customer_plots, reviews
-from warehouse import insight
+from warehouse import insight, publisher
 
 SAID = Asset(key="postgres://wharf/core/feedback")
 FEEDBACK = Asset(key="clickhouse://wharf/analytics/product_feedback")
+PATIENCE_SECONDS = 45.0  # for a publication under way: an erasure is done within a minute
 
 
 @flow(name="feedback", flow_run_name=report.by_day("feedback"))
@@ -36,26 +37,33 @@ def feedback(day: date | None = None) -> State[Any]:
 @materialize(FEEDBACK, asset_deps=[SAID], name="publish-feedback", cache_policy=NO_CACHE)
 def publish(day: date, now: datetime) -> dict[str, int]:
     """Tone and topics of all texts, counted by product and month, and what to improve; the texts stay in here."""
-    read = reviews.read(insight.feedback(connections.postgres(), day))
-    products = read.group_by("sku").agg(pl.col("product_id").max())
-    improve = (
-        reviews.suggestions(read)
-        .with_columns(pl.col("quotes").list.join("\n"))
-        .join(products, on="sku", how="left")
-    )
-    counted = reviews.by_month(read)
-    frames = {"product_feedback": counted, "improvement_suggestions": improve}
-    with closing(connections.clickhouse()) as client:
-        rows = {table: insight.publish(client, table, frame, now) for table, frame in frames.items()}
-    shown = improve.head(50).select(
-        "sku", "topic", "complaints", pl.col("share").round(2), "advice", "quotes"
-    )
-    inert = [{**row, "quotes": report.inert(row["quotes"])} for row in shown.to_dicts()]
+    rows, counted, improve = republish(day, now)
+    # No quotes: an artifact stays in Prefect's database, whoever is erased
+    shown = improve.head(50).select("sku", "topic", "complaints", pl.col("share").round(2), "advice")
     report.table(
-        "improvement-suggestions", inert, "What to improve, with the newest complaints word for word"
-    )
+        "improvement-suggestions", shown.to_dicts(),
+        "What to improve; the complaints word for word are in analytics.improvement_suggestions",
+    )  # fmt: skip
     if counted.filter(pl.col("topic") != "all").height:
-        report.page(
-            "feedback", report.picture(customer_plots.topics_plot(counted), "topics"), "What buyers speak of"
-        )
+        picture = report.picture(customer_plots.topics_plot(counted), "topics")
+        report.page("feedback", picture, "What buyers speak of")
     return rows
+
+
+def republish(day: date, now: datetime) -> tuple[dict[str, int], pl.DataFrame, pl.DataFrame]:
+    """Both tables anew: rows by table, counts by month, suggestions. Read and published within the publisher's lock, so
+    that nothing read before an erasure is published after it."""
+    engine = connections.postgres()
+    with closing(connections.clickhouse()) as client, publisher.only_publisher(
+        engine, patience_seconds=PATIENCE_SECONDS
+    ) as lock:  # fmt: skip
+        read = reviews.read(insight.feedback(engine, day))
+        products = read.group_by("sku").agg(pl.col("product_id").max())
+        quoted = reviews.suggestions(read).with_columns(pl.col("quotes").list.join("\n"))
+        improve = quoted.join(products, on="sku", how="left")
+        counted = reviews.by_month(read)
+        rows = {}
+        for table, frame in {"product_feedback": counted, "improvement_suggestions": improve}.items():
+            lock.still_held()
+            rows[table] = insight.publish(client, table, frame, now)
+    return rows, counted, improve

@@ -86,12 +86,16 @@ def plan(day: date, now: datetime, budget: float | None) -> dict[str, Any]:
     plans.save(engine, plans_of, now)
     ordered = _orders(settings, plans_of, stock, settings.purchase_budget if budget is None else budget)
     moves = _moves(settings, ordered)
+    allocated = replenishment.spread(
+        ordered, planning.places(engine, now - timedelta(days=91), now), _transfer_terms(settings)
+    )
     rated = stock_risk.rated(ordered, pl.concat(chances), model)
     effects = price_effect.effects(_best_sellers(engine, sellers, day))
     frames = {
         "sku_classes": classes,
         "replenishment": ordered,
         "transfer_suggestions": moves,
+        "warehouse_allocation": allocated,
         "stockout_risk": rated,
         "price_effects": effects.rename({"group": "category"}),
     }
@@ -101,7 +105,15 @@ def plan(day: date, now: datetime, budget: float | None) -> dict[str, Any]:
     finally:
         client.close()
     log.info("published %s", rows)
-    _show(classes, ordered, moves, rated, [dict(row) for row in model.scores] if model else [], effects)
+    _show(
+        classes,
+        ordered,
+        moves,
+        allocated,
+        rated,
+        [dict(row) for row in model.scores] if model else [],
+        effects,
+    )
     high = rated.filter((pl.col("risk") == "high") & (pl.col("horizon_days") == 14)).height
     return {"orders": int(ordered["within_budget"].sum()), "high": high, "rows": rows}
 
@@ -184,7 +196,7 @@ def _moves(settings: WharfSettings, ordered: pl.DataFrame) -> pl.DataFrame:
                 place="channel",
                 need_days="lead_time_days",
             ),
-            transfer_days=settings.transfer_days,
+            _transfer_terms(settings),
         )
         for _, part in ordered.group_by(["currency"], maintain_order=True)
     ]
@@ -206,12 +218,18 @@ def _best_sellers(engine: Engine, sellers: Sequence[int], day: date) -> pl.DataF
     )
 
 
+def _transfer_terms(settings: WharfSettings) -> replenishment.TransferTerms:
+    return replenishment.TransferTerms(
+        settings.transfer_days, settings.transfer_cost, settings.transfer_unit_cost
+    )
+
+
 def _costs(settings: WharfSettings) -> replenishment.Costs:
     return replenishment.Costs(settings.order_cost, settings.holding_rate)
 
 
 def _show(
-    classes: pl.DataFrame, ordered: pl.DataFrame, moves: pl.DataFrame, rated: pl.DataFrame,
+    classes: pl.DataFrame, ordered: pl.DataFrame, moves: pl.DataFrame, allocated: pl.DataFrame, rated: pl.DataFrame,
     scores: list[dict[str, Any]], effects: pl.DataFrame,
 ) -> None:  # fmt: skip
     """The run's artifacts: what to order, what to move, who is at risk, and the classes as a picture."""
@@ -220,6 +238,11 @@ def _show(
                "currency", "order_by_date"]  # fmt: skip
     report.table("orders-to-place", _readable(buy.select(columns)), "What to order now, most urgent first")
     report.table("transfers", _readable(moves.head(100)), "Moves that save more than they cost")
+    here = allocated.filter((pl.col("order_units") > 0) | (pl.col("moved_in") != 0)).head(100)
+    columns = ["series_id", "warehouse_location", "available", "demand_share", "order_units", "moved_in"]
+    report.table(
+        "places", _readable(here.select(columns)), "Orders by place of a channel, and moves between places"
+    )
     if scores:
         report.table("risk-scores", scores, "Stock-out risk on the newest weeks, by method")
     report.table("price-effects", _readable(effects), "Effect of price and promotion, with 95 % intervals")

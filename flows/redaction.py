@@ -23,7 +23,7 @@ from sqlalchemy import text
 from connectors.errors import ConfigurationError
 from connectors.privacy import pseudonym
 from connectors.registry import PLATFORMS
-from flows import connections, report
+from flows import connections, feedback, report
 from warehouse import redaction, rollup, runs, tombstones
 from warehouse.redaction import Person
 from warehouse.tombstones import Tombstone
@@ -80,6 +80,8 @@ def redact(who: Person) -> Redacted:
             published = redaction.purge(engine, client, erased.stones)
             if published and who.account:  # what he did elsewhere stays known
                 rollup.publish(engine, client, [datetime.now(UTC).date()])
+        if erased.rows.get("core.feedback"):  # his words are quoted
+            feedback.republish(datetime.now(UTC).date(), datetime.now(UTC))
     except BaseException as error:
         runs.finish(engine, run, "failed", message=f"{type(error).__name__}; run `wharf redact` again")
         raise
@@ -181,6 +183,8 @@ def reapply(more: Sequence[Tombstone] = ()) -> dict[str, int]:
         published = redaction.purge(engine, client, [stone for stone in stones if not stone.account])
         if any(stone.account for stone in stones) and changed:
             rollup.publish(engine, client, [datetime.now(UTC).date()])
+    if changed.get("core.feedback"):
+        feedback.republish(datetime.now(UTC).date(), datetime.now(UTC))
     _remember(stones)
     return {**changed, **({"clickhouse": published} if published else {})}
 

@@ -107,6 +107,33 @@ def cumulative_frame(
     return pl.concat(parts).sort("series_id", "lead_days")
 
 
+def at_lead(sums: pl.DataFrame, days: int) -> pl.DataFrame:
+    """`series_id, mean` and the quantiles of what is sold over `days`, between the leads of `sums` on both sides; what
+    lies beyond the last lead goes on at its pace."""
+    leads = sorted(sums["lead_days"].unique().to_list())
+    names = ["mean", *map(column, CHANCES)]
+    nothing = sums.unique("series_id").with_columns(lead_days=pl.lit(0, sums.schema["lead_days"])).with_columns(
+        pl.lit(0.0).alias(name) for name in names
+    )  # fmt: skip
+    after = min((lead for lead in leads if lead >= days), default=leads[-1])
+    before = max((lead for lead in [0, *leads] if lead < after), default=0)
+    share = (days - before) / (after - before)
+    every = pl.concat([nothing, sums], how="diagonal_relaxed")
+    low, high = (
+        every.filter(pl.col("lead_days") == lead).select("series_id", *names) for lead in (before, after)
+    )
+    both = low.join(high, on="series_id", suffix="_after")
+    return both.select(
+        "series_id",
+        *(
+            (pl.col(name) + share * (pl.col(f"{name}_after") - pl.col(name)))
+            .clip(lower_bound=0.0)
+            .alias(name)
+            for name in names
+        ),
+    )
+
+
 def _shift(calibration: CumulativeCalibration, group: int, lead: int) -> tuple[float, ...]:
     learned = sorted(known for one, known in calibration.tables if one == group)
     if not learned:

@@ -92,3 +92,33 @@ def topics_plot(by_month: pl.DataFrame) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
+
+
+def funnel_plot(hours: pl.DataFrame) -> bytes:
+    """PNG: sessions by step of the own shop (left), carts left by hour of the day (right). `hours`: of
+    `funnel.by_hour`; sessions are counted once a product and hour."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    steps = {"views": "looked", "adds": "put in the cart", "checkouts": "began to pay", "purchases": "bought"}
+    figure = Figure(figsize=(10, 3.4), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    counts = [int(hours[step].sum()) for step in steps]
+    bars = left.barh(list(steps.values())[::-1], counts[::-1], color="#2f6690")
+    most = max(counts[0], counts[1], 1)
+    left.bar_label(bars, [f"{n:,}  {n / most:.0%}" for n in counts[::-1]], padding=4, fontsize=9)
+    left.set_xlim(0, most * 1.25)
+    left.set_xticks([])
+    left.set_title("Sessions and products, this month")
+    by_hour = hours.group_by("hour").agg(pl.col("adds", "abandoned").sum()).sort("hour")
+    share = [100 * row["abandoned"] / row["adds"] if row["adds"] else 0.0 for row in by_hour.to_dicts()]
+    right.bar(by_hour["hour"].to_list(), share, color="#8fb3cc")
+    right.set_xticks(range(0, 24, 3))
+    right.set_title("Carts left, % of those filled, by hour")
+    for axis in (left, right):
+        for side in ("top", "right"):
+            axis.spines[side].set_visible(False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()

@@ -91,3 +91,33 @@ _EFFECTS = (
     ("elasticity", "elasticity_lo95", "elasticity_hi95", 0.0, "% of units for 1 % of price"),
     ("promo_lift", "promo_lo95", "promo_hi95", 1.0, "Promoted days: factor on units"),
 )
+
+
+def season_plot(orders: pl.DataFrame) -> bytes:
+    """PNG: what is expected to sell in a season, what to have for it, and what of that is there already."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = orders.reverse().to_dicts()
+    figure = Figure(figsize=(9.5, 1.6 + 0.34 * len(rows)), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    names = [f"{(row['name'] or row['sku'])[:30]}  ({row['channel']})" for row in rows]
+    there = [min(row["available"] + row["inbound"], row["season_units"]) for row in rows]
+    axis.barh(names, there, color="#8fb3cc", label="there or coming")
+    axis.barh(names, [row["order_units"] for row in rows], left=there, color="#2f6690", label="to order")
+    axis.plot(
+        [row["expected_units"] for row in rows],
+        names,
+        "|",
+        color="#c0392b",
+        markersize=14,
+        label="expected sales",
+    )
+    axis.set_xlabel("units")
+    axis.legend(frameon=False, loc="lower right")
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()

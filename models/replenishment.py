@@ -24,6 +24,18 @@ class Costs:
     longest_cycle_days: float = 60.0
 
 
+@dataclass(frozen=True)
+class TransferTerms:
+    """Of moving goods between places: `days` it takes, `cost` of a move and `unit_cost` of each unit moved; a giver
+    keeps `keep_days` of its sales, a place wants to last `need_days`."""
+
+    days: float = 5.0
+    cost: float = 10.0
+    unit_cost: float = 0.5
+    keep_days: float = 30.0
+    need_days: float = 14.0
+
+
 def order_plan(
     plan: pl.DataFrame, costs: Costs, *, review_days: float, budget: float | None = None
 ) -> pl.DataFrame:
@@ -105,15 +117,7 @@ def allocate(quantity: float, available: Floats, daily: Floats, *, pack: float =
     return shares
 
 
-def transfers(
-    stock: pl.DataFrame,
-    *,
-    transfer_days: float = 5.0,
-    cost_per_unit: float = 0.5,
-    cost_per_transfer: float = 10.0,
-    keep_days: float = 30.0,
-    need_days: float = 14.0,
-) -> pl.DataFrame:
+def transfers(stock: pl.DataFrame, terms: TransferTerms) -> pl.DataFrame:
     """Moves worth their cost: rows `product, from_place, to_place, units, saved, cost, arrives_in_days`.
 
     `stock`: one row per product and place: `product`, `place`, `available`, `mean_daily`, `unit_margin`, and
@@ -126,19 +130,21 @@ def transfers(
         if places.height < 2:
             continue
         rows = places.to_dicts()
-        spare = {row["place"]: max(row["available"] - keep_days * row["mean_daily"], 0.0) for row in rows}
+        spare = {
+            row["place"]: max(row["available"] - terms.keep_days * row["mean_daily"], 0.0) for row in rows
+        }
         for row in sorted(rows, key=_cover):
-            until = row.get("need_days") or need_days
+            until = row.get("need_days") or terms.need_days
             daily = row["mean_daily"]
-            left_on_arrival = max(row["available"] - transfer_days * daily, 0.0)
-            lacks = max((until - transfer_days) * daily - left_on_arrival, 0.0)
+            left_on_arrival = max(row["available"] - terms.days * daily, 0.0)
+            lacks = max((until - terms.days) * daily - left_on_arrival, 0.0)
             giver = max((place for place in spare if place != row["place"]), key=lambda name: spare[name])
             units = float(np.floor(min(lacks, spare[giver])))
-            saved, cost = units * (row["unit_margin"] or 0.0), units * cost_per_unit + cost_per_transfer
+            saved, cost = units * (row["unit_margin"] or 0.0), units * terms.unit_cost + terms.cost
             if units >= 1 and saved > cost:
                 spare[giver] -= units
                 spare[row["place"]] = 0.0
-                found.append((product, giver, row["place"], units, saved, cost, transfer_days))
+                found.append((product, giver, row["place"], units, saved, cost, terms.days))
     return pl.DataFrame(
         found,
         schema={
@@ -149,23 +155,86 @@ def transfers(
     )  # fmt: skip
 
 
-def newsvendor(sums: pl.DataFrame, *, price: float, cost: float, salvage: float = 0.0) -> pl.DataFrame:
+def newsvendor(
+    sums: pl.DataFrame, *, price: float | Floats, cost: float | Floats, salvage: float | Floats = 0.0
+) -> pl.DataFrame:
     """One order for a season that cannot be repeated: `series_id, order_quantity, service_level, expected_profit`.
 
-    `sums`: one row per series with `mean` and the quantiles of what the season will sell, as `cumulative_frame`
-    gives. The quantity is the critical ratio's quantile, (price - cost) / (price - salvage).
+    `sums`: one row per series with `mean` and the quantiles of what the season will sell, as `cumulative.at_lead`
+    gives. The quantity is the critical ratio's quantile, (price - cost) / (price - salvage); each of the three one
+    figure, or one a row.
     """
-    if not salvage < cost < price:
-        raise ValueError(f"a newsvendor needs salvage < cost < price, not {salvage}, {cost}, {price}")
-    ratio = (price - cost) / (price - salvage)
+    priced, paid, left = (
+        np.broadcast_to(np.asarray(one, dtype=np.float64), sums.height) for one in (price, cost, salvage)
+    )
+    wrong = np.flatnonzero(~((left < paid) & (paid < priced)))
+    if len(wrong):
+        row = int(wrong[0])
+        raise ValueError(
+            f"a newsvendor needs salvage < cost < price, not {left[row]}, {paid[row]}, {priced[row]}"
+        )
+    ratio = (priced - paid) / (priced - left)
     values = sums.select([column(chance) for chance in CHANCES]).to_numpy()
-    quantity = np.array([round(float(np.interp(ratio, CHANCES, row))) for row in values], dtype=np.float64)
+    quantity = np.array(
+        [round(float(np.interp(wanted, CHANCES, row))) for wanted, row in zip(ratio, values, strict=True)],
+        dtype=np.float64,
+    )
     steps = np.linspace(0.005, 0.995, 100)
-    drawn = np.array([np.interp(steps, CHANCES, row) for row in values])
+    drawn = np.array([np.interp(steps, CHANCES, row) for row in values]).reshape(len(values), len(steps))
     sold = np.minimum(drawn, quantity[:, None]).mean(axis=1)
-    profit = sold * price + (quantity - sold) * salvage - quantity * cost
+    profit = sold * priced + (quantity - sold) * left - quantity * paid
     return sums.select("series_id").with_columns(
-        order_quantity=pl.Series(quantity), service_level=pl.lit(ratio), expected_profit=pl.Series(profit)
+        order_quantity=pl.Series(quantity), service_level=pl.Series(ratio), expected_profit=pl.Series(profit)
+    )
+
+
+def spread(ordered: pl.DataFrame, places: pl.DataFrame, terms: "TransferTerms") -> pl.DataFrame:
+    """How each order of `ordered` (an `order_plan`) is shared by its channel's places, and what to move between them:
+    the columns of `places`, `demand_share`, `order_units`, `moved_in` and `days_of_cover`.
+
+    `places`: `series_id, warehouse_location, available, left_daily` of series with several places. A place's part of
+    the demand is its part of what left; without any, its part of what lies there, else an even one.
+    """
+    of = "series_id"
+    weight = (
+        pl.when(pl.col("left_daily").sum().over(of) > 0).then(pl.col("left_daily"))
+        .when(pl.col("available").sum().over(of) > 0).then(pl.col("available").cast(pl.Float64))
+        .otherwise(1.0)
+    )  # fmt: skip
+    known = places.join(
+        ordered.select(of, "product_id", "channel_id", "mean_daily", "order_quantity", "unit_margin", "lead_time_days"),
+        on=of, how="inner",
+    ).with_columns(demand_share=weight / weight.sum().over(of))  # fmt: skip
+    known = known.with_columns(daily=pl.col("mean_daily") * pl.col("demand_share")).sort(
+        of, "warehouse_location"
+    )
+    shares: list[float] = []
+    for _, rows in known.group_by([of], maintain_order=True):
+        quantity = float(rows["order_quantity"][0] or 0.0)
+        shares += allocate(
+            quantity, rows["available"].to_numpy().astype(np.float64), rows["daily"].to_numpy()
+        ).tolist()
+    moves = transfers(
+        known.select(
+            "unit_margin",
+            "available",
+            product=of,
+            place="warehouse_location",
+            mean_daily="daily",
+            need_days="lead_time_days",
+        ),
+        terms,
+    )
+    come = moves.select(series_id="product", warehouse_location="to_place", moved="units")
+    go = moves.select(series_id="product", warehouse_location="from_place", moved=-pl.col("units"))
+    moved = pl.concat([come, go]).group_by(of, "warehouse_location").agg(moved_in=pl.col("moved").sum())
+    return (
+        known.with_columns(order_units=pl.Series(shares, dtype=pl.Float64))
+        .join(moved, on=[of, "warehouse_location"], how="left")
+        .with_columns(
+            pl.col("moved_in").fill_null(0.0),
+            days_of_cover=pl.when(pl.col("daily") > 0).then(pl.col("available") / pl.col("daily")),
+        )
     )
 
 

@@ -61,7 +61,7 @@ def store(engine: Engine, events: Sequence[CartEvent]) -> int:
 
 def events(engine: Engine, since: datetime, until: datetime) -> pl.DataFrame:
     """Events of `[since, until)`, and the purchases of the day after: kind, happened_at, session_key, sku, product_id
-    (0: no product has the SKU), quantity."""
+    (0: no product has the SKU), quantity, price, currency."""
     return frames.query(
         engine,
         sql.read("cart_events"),
@@ -72,10 +72,24 @@ def events(engine: Engine, since: datetime, until: datetime) -> pl.DataFrame:
             "sku": pl.String,
             "product_id": pl.Int64,
             "quantity": pl.Int64,
+            "price": frames.MONEY,
+            "currency": pl.String,
         },
         since=since,
         until=until,
     )
+
+
+def forget(engine: Engine, now: datetime, keep_days: int) -> int:
+    """Delete what happened more than `keep_days` ago; returns how many. That must be longer than OLDEST: an event sent
+    again after it is refused as too old, so that none can count twice."""
+    if timedelta(days=keep_days) <= OLDEST:
+        raise ValueError(f"events must be kept for more than {OLDEST.days} days, not {keep_days}")
+    with engine.begin() as connection:
+        return connection.execute(
+            text("DELETE FROM core.cart_events WHERE happened_at < :before"),
+            {"before": now - timedelta(days=keep_days)},
+        ).rowcount
 
 
 def earliest_unpublished(engine: Engine, client: Client) -> datetime | None:

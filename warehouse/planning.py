@@ -75,6 +75,15 @@ def inbound_moves(engine: Engine, since: datetime) -> pl.DataFrame:
     )
 
 
+def places(engine: Engine, since: datetime, now: datetime) -> pl.DataFrame:
+    """`series_id, warehouse_location, available, left_daily` (units a day that left it since an instant) of what lies
+    in several places of a channel."""
+    schema = {
+        "series_id": pl.String, "warehouse_location": pl.String, "available": pl.Int64, "left_daily": pl.Float64
+    }  # fmt: skip
+    return frames.query(engine, sql.read("stock_places"), schema, since=since, now=now)
+
+
 def unit_costs(engine: Engine) -> pl.DataFrame:
     """`series_id, unit_cost` of every listing, in the channel's currency; null where no listing in it says."""
     return frames.query(engine, sql.read("unit_costs"), {"series_id": pl.String, "unit_cost": MONEY})

@@ -10,7 +10,7 @@ WITH looks AS (
            ) AS first_date
     FROM core.inventory_history h
     JOIN core.channels c ON c.id = h.channel_id
-    WHERE h.observed_at >= :since
+    WHERE h.observed_at >= CAST(%(since)s AS timestamptz)
 )
 SELECT c.name || '|' || p.sku AS series_id, l.date, sum(l.moved) AS moved, min(l.first_date) AS first_date
 FROM looks l

@@ -61,6 +61,10 @@ def test_events_count_once_and_show_which_carts_were_left(shop, client, prefect_
     assert "s1" not in shop.one("SELECT string_agg(e::text, ' ') FROM core.cart_events e")
 
     assert cart_events(NOW, return_state=True).is_completed()
+    waiting = client.query(
+        "SELECT sku, product_id > 0, sessions, units, likelihood FROM analytics.open_carts"
+    )
+    assert waiting.result_rows == [("UNKNOWN", False, 1, 1, None)]
     rows = client.query(
         "SELECT date, hour, sku, product_id > 0, views, adds, removes, checkouts, purchases, units_added,"
         " units_purchased, abandoned FROM analytics.daily_cart_events ORDER BY date, hour"
@@ -76,6 +80,14 @@ def test_events_count_once_and_show_which_carts_were_left(shop, client, prefect_
     assert client.query(
         "SELECT sum(adds), sum(abandoned), sum(purchases) FROM analytics.daily_cart_events"
     ).result_rows == [(3, 2, 2)]
+    waiting = client.query(
+        "SELECT sku, product_id > 0, sessions, units, likelihood FROM analytics.open_carts"
+    )
+    assert waiting.result_rows == []  # a day later nobody waits
+    assert cart_events(NOW + timedelta(days=500), return_state=True).is_completed()
+    assert shop.one("SELECT count(*) FROM core.cart_events") == 0
+    published = client.query("SELECT sum(adds) FROM analytics.daily_cart_events").result_rows
+    assert published == [(3,)]  # what was published of them stays
 
 
 def test_what_is_wrong_is_told_and_the_rest_stored(shop):

@@ -4,6 +4,7 @@ import pytest
 
 from flows import importing
 from flows.feedback import feedback
+from flows.redaction import person, redact
 from tests.warehouse_factories import line, order
 
 pytestmark = [pytest.mark.prefect, pytest.mark.stack]
@@ -15,14 +16,14 @@ def test_a_file_of_reviews_becomes_counts_and_suggestions(settings, prefect_api,
     loader.load({"orders": [order("1")], "order_items": [line("1", sku="BAG")]})
     file = tmp_path / "reviews.csv"
     told = [
-        "Review ID,Date,SKU,Rating,Reviewer,Text",
-        f'r1,2026-03-01,BAG,1,Ada Lovelace,"{BAD}"',
-        "r2,2026-03-02,BAG,1,x,Arrived broken and torn",
-        'r3,2026-03-02T10:00:00-05:00,BAG,2,x,"Defective, stopped working"',
-        "r4,2026-02-10,BAG,5,x,Lovely bag",
-        "r5,2026-02-10,,4,x,",
-        "r6,2026-02-11,BAG,9,x,too many stars",
-        "r7,2/30/2026,BAG,1,x,no such day",
+        "Review ID,Date,SKU,Rating,Reviewer,Order ID,Text",
+        f'r1,2026-03-01,BAG,1,Ada Lovelace,,"{BAD}"',
+        "r2,2026-03-02,BAG,1,x,1,Arrived broken and torn",
+        'r3,2026-03-02T10:00:00-05:00,BAG,2,x,,"Defective, stopped working"',
+        "r4,2026-02-10,BAG,5,x,,Lovely bag",
+        "r5,2026-02-10,,4,x,,",
+        "r6,2026-02-11,BAG,9,x,,too many stars",
+        "r7,2/30/2026,BAG,1,x,,no such day",
     ]
     file.write_text("\n".join(told))
 
@@ -53,3 +54,10 @@ def test_a_file_of_reviews_becomes_counts_and_suggestions(settings, prefect_api,
     ).result_rows
     assert (sku, topic, complaints, share) == ("BAG", "damaged or defective", 3, 0.75)
     assert quotes.splitlines() == ["Defective, stopped working", "Arrived broken and torn"]
+
+    redact(person([], "reviews", ["1"]))  # who wrote one of them is forgotten at once, with his words
+    quoted = client.query("SELECT count() FROM analytics.improvement_suggestions WHERE quotes LIKE '%torn%'")
+    assert quoted.result_rows == [(0,)]
+    assert client.query(
+        "SELECT sum(feedback) FROM analytics.product_feedback WHERE topic = 'all'"
+    ).result_rows == [(4,)]

@@ -8,6 +8,7 @@ import pytest
 
 from models import assortment, drop, price_effect, replenishment, stock_history, stockout, whatif
 from models.base import SeriesError
+from models.cumulative import at_lead
 from models.inventory import reorder
 from models.simulation import Terms, play
 from tests.unit.models.test_inventory import NOW, flat_demand
@@ -60,7 +61,7 @@ def test_an_order_is_shared_so_that_cover_is_even():
 def test_a_move_must_save_more_than_it_costs_and_leave_the_giver_enough():
     stock = pl.DataFrame({"product": [1, 1, 2, 2], "place": ["a", "b"] * 2, "available": [400.0, 0.0, 400.0, 0.0],
                           "mean_daily": [5.0] * 4, "unit_margin": [6.0, 6.0, 0.2, 0.2]})  # fmt: skip
-    moves = replenishment.transfers(stock, transfer_days=4, need_days=14, keep_days=30)
+    moves = replenishment.transfers(stock, replenishment.TransferTerms(days=4))
 
     assert moves.select("product", "from_place", "to_place", "units").rows() == [(1, "a", "b", 50.0)]
 
@@ -73,6 +74,33 @@ def test_a_season_is_ordered_to_the_critical_ratio():
     assert result["order_quantity"][0] == 280
     with pytest.raises(ValueError, match="salvage < cost < price"):
         replenishment.newsvendor(sums.tail(1), price=4, cost=5)
+
+
+def test_a_season_is_shorter_or_longer_than_a_lead():
+    _, sums = flat_demand()
+    days = sorted(sums["lead_days"].unique().to_list())
+    between = at_lead(sums, (days[2] + days[3]) // 2)
+
+    assert (
+        at_lead(sums, days[2])["mean"].to_list()
+        == sums.filter(pl.col("lead_days") == days[2])["mean"].to_list()
+    )
+    assert between["mean"][0] == pytest.approx((days[2] + days[3]) // 2 * 10.0)
+    assert at_lead(sums, 2 * days[-1])["mean"][0] == pytest.approx(2 * days[-1] * 10.0)
+
+
+def test_an_order_goes_where_a_channels_goods_leave_and_what_lies_idle_is_moved():
+    ordered = replenishment.order_plan(planned(), COSTS, review_days=1).with_columns(
+        product_id=1, channel_id=1
+    )
+    places = pl.DataFrame({"series_id": ["i0"] * 2, "warehouse_location": ["main", "store"],
+                           "available": [0, 400], "left_daily": [9.0, 1.0]})  # fmt: skip
+    main, store = replenishment.spread(ordered, places, replenishment.TransferTerms(days=2)).to_dicts()
+
+    assert main["order_units"] == ordered["order_quantity"][0] > 0
+    assert store["order_units"] == 0
+    assert main["moved_in"] == -store["moved_in"] > 0
+    assert (main["demand_share"], store["days_of_cover"]) == (0.9, pytest.approx(400.0))
 
 
 def test_the_simulation_counts_what_was_missed_and_what_lay():
