@@ -1,6 +1,7 @@
 """Results of runs are kept as JSON, never as pickles, and come back as what they were."""
 
 import json
+import logging
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 
@@ -69,3 +70,17 @@ def test_no_pickle_is_written(prefect_api, tmp_path):
 
 def test_every_way_to_run_a_flow_says_so(tmp_path):
     assert prefect_client.environment(tmp_path)["PREFECT_RESULTS_DEFAULT_SERIALIZER"] == "json"
+
+
+def test_what_cannot_be_sent_at_the_very_end_is_not_shown_as_an_error(monkeypatch, caplog):
+    senders = logging.getLogger("prefect._internal")
+    monkeypatch.setattr(senders, "level", senders.level)
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    line = "Service 'EventsWorker' failed to process item"
+    logging.getLogger("prefect._internal.concurrency").error(line)
+    assert line in caplog.text
+    caplog.clear()
+    prefect_client.finish_sending()
+    senders.manager._clear_cache()
+    logging.getLogger("prefect._internal.concurrency").error(line)
+    assert line not in caplog.text
