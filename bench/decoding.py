@@ -136,6 +136,9 @@ def _at(path: list[str]) -> pl.Expr:
 # -- orjson, then one list a column --------------------------------------------------------------------------
 
 
+_UNPRICED: dict[str, Any] = {"unitPrice": {"amount": None}}
+
+
 def _amazon_orders(found: list[Any]) -> Iterator[_Row]:
     nowhere: dict[str, Any] = {"deliveryAddress": {"countryCode": None}}
     return (
@@ -149,8 +152,8 @@ def _amazon_items(found: list[Any]) -> Iterator[_Row]:
         number = order["orderId"]
         for line in order["orderItems"]:
             product = line["product"]
-            price = product["price"]["unitPrice"]["amount"]
-            yield number, line["orderItemId"], product["sellerSku"], line["quantityOrdered"], price
+            price = product.get("price", _UNPRICED)["unitPrice"]["amount"]
+            yield number, line["orderItemId"], product.get("sellerSku"), line["quantityOrdered"], price
 
 
 def _shopify_orders(found: list[Any]) -> Iterator[_Row]:
@@ -201,8 +204,8 @@ class _AmazonPrice(_Struct):
 
 
 class _AmazonProduct(_Struct):
-    price: _AmazonPrice
-    sellerSku: str
+    price: _AmazonPrice | None = None
+    sellerSku: str | None = None
 
 
 class _AmazonItem(_Struct):
@@ -337,7 +340,13 @@ def _amazon_typed(page: Page) -> Frames:
         for o in found
     ]
     lines = [
-        (o.orderId, i.orderItemId, i.product.sellerSku, i.quantityOrdered, i.product.price.unitPrice.amount)
+        (
+            o.orderId,
+            i.orderItemId,
+            i.product.sellerSku,
+            i.quantityOrdered,
+            i.product.price.unitPrice.amount if i.product.price else None,
+        )
         for o in found
         for i in o.orderItems
     ]

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from connectors.client import Answer, Call, ChannelClient
-from connectors.errors import ChannelUnavailableError, ProtocolError
+from connectors.errors import ChannelUnavailableError, ProtocolError, RateLimitError
 from connectors.shopify.reader import API_VERSION, GRAPHQL, RATE, MaxCostError, actual_cost
 from connectors.shopify.shapes import PageInfo
 
@@ -104,6 +104,8 @@ def pages(
         except MaxCostError:
             if first == 1:
                 raise
+        except RateLimitError:
+            raise
         except ChannelUnavailableError:
             # Shopify times out on large pages; a small one that fails is a fault of another kind.
             if first <= _SMALLEST_PAGE:
