@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from bench.loading import DAYS, T0, Source, wharf
 from deployments.local.data import data_services
 from warehouse import engines, marts, rollup, schema
 from warehouse.rates import Reporting
-from warehouse.rollup_tables import columns_of, months_between
+from warehouse.rollup_tables import columns_of, months_between, next_month
 from warehouse.tables.rollup import metadata
 
 QUERIES = Path(__file__).parents[1] / "docs" / "queries"
@@ -152,12 +152,11 @@ def _published(engine: Any, client: Client, what: str, orders: int, day: date | 
 
 
 def _insert(client: Client, rows: int) -> dict[str, Any]:
-    """The summary, month by month in blocks of a million, as a publication inserts it."""
+    """The summary, month by month in blocks of a million at most, as a publication inserts it."""
     skus = max(rows // (HISTORY * CHANNELS), 1)
     rng = np.random.default_rng(1)
     seconds, count = 0.0, 0
-    for start in range(0, HISTORY, max(BLOCK // (skus * CHANNELS), 1)):
-        days = np.arange(start, min(start + max(BLOCK // (skus * CHANNELS), 1), HISTORY))
+    for days in _blocks(max(BLOCK // (skus * CHANNELS), 1)):
         size = len(days) * skus * CHANNELS
         units = rng.poisson(2, size)
         revenue = pl.Series(units * 19.99).round(2).cast(pl.Decimal(18, 4))
@@ -188,6 +187,14 @@ def _insert(client: Client, rows: int) -> dict[str, Any]:
     }
 
 
+def _blocks(most: int) -> Iterator[Any]:
+    """Numbers of days of one month each, `most` at a time."""
+    last = FIRST + timedelta(days=HISTORY)
+    for month in months_between(FIRST, last - timedelta(days=1)):
+        days = np.arange((month - FIRST).days, (min(next_month(month), last) - FIRST).days)
+        yield from (days[start : start + most] for start in range(0, len(days), most))
+
+
 def _fill(client: Client, rows: int) -> None:
     skus = max(rows // (HISTORY * CHANNELS), 1)
     for table, (count, columns, values) in _FILL.items():
@@ -207,7 +214,7 @@ def _derive(at: marts.Publication, rows: int) -> list[dict[str, Any]]:
     reporting = Reporting("USD")
     months = list(months_between(FIRST, FIRST + timedelta(days=HISTORY - 1)))
     steps: list[tuple[str, Callable[[], int]]] = [
-        ("exchange_rates", lambda: marts.exchange_rates(at, reporting))
+        ("exchange_rates", lambda: marts.exchange_rates(at, reporting, months[-1:]))
     ]
     for name in marts.DERIVED:
         for month in months[:-1]:

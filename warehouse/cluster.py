@@ -34,7 +34,7 @@ _COPY = re.compile(rf"CREATE TABLE {_WHICH} AS {_WHICH}")
 _DROP = re.compile(rf"DROP TABLE (IF EXISTS )?{_WHICH}")
 _SWAP = re.compile(rf"ALTER TABLE {_WHICH} REPLACE PARTITION (\S+) FROM {_WHICH}")
 _ALTER = re.compile(rf"ALTER TABLE {_WHICH} (.*)", re.DOTALL)
-_ROWS = re.compile(r"(DROP PARTITION|DELETE)\b")
+_ROWS = re.compile(r"(DROP PARTITION|DELETE|\w+ PROJECTION)\b")
 _named: WeakKeyDictionary[Client, str | None] = WeakKeyDictionary()
 
 

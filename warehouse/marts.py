@@ -31,6 +31,14 @@ _DATED = (
 )  # where currencies and days come from
 
 
+_SPANS = f"SELECT toString(currency), min(date), max(date) FROM {DATABASE}.{{}} WHERE {{}} GROUP BY currency"  # noqa: S608
+_BEHIND = f"""
+    SELECT count() FROM (SELECT DISTINCT channel_id, as_of FROM {DATABASE}.product_performance) p
+    JOIN {DATABASE}.channels c ON c.channel_id = p.channel_id
+    WHERE c.complete_until <> p.as_of
+"""  # noqa: S608
+
+
 @dataclass(frozen=True)
 class Publication:
     """What every step of one publication works with. `held`: channels whose changes wait (see `breaker`)."""
@@ -65,9 +73,9 @@ def whole(at: Publication, table: str) -> int:
     return replace_partition(at.client, table, "tuple()", frame, at.fence)
 
 
-def exchange_rates(at: Publication, reporting: Reporting) -> int:
-    """The rate in force on every day of every currency with money in it; returns rows."""
-    needed = _needed(at.client, at.engine, reporting)
+def exchange_rates(at: Publication, reporting: Reporting, months: Iterable[date]) -> int:
+    """The rate in force on every day of every currency with money in it, after `months` were published; returns rows."""
+    needed = _needed(at.client, at.engine, reporting, months)
     found = rates.in_force(rates.stored(at.engine, reporting.currency), needed, reporting)
     frame = found.select(pl.col(name).cast(kind) for name, kind in columns_of("exchange_rates").items())
     return replace_partition(at.client, "exchange_rates", "tuple()", frame, at.fence)
@@ -101,18 +109,23 @@ def months_published(client: Client) -> Iterable[date]:
         yield from (row[0] for row in client.query(query).result_rows)
 
 
-def _needed(client: Client, engine: Engine, reporting: Reporting) -> pl.DataFrame:
-    """currency, first, last: which rates are wanted. Costs may be in a currency nothing is sold in."""
-    spans = [
-        row
-        for table in _DATED
-        for row in client.query(
-            f"SELECT toString(currency), min(date), max(date) FROM {DATABASE}.{table} GROUP BY currency"  # noqa: S608
-        ).result_rows
-    ]
-    found = pl.DataFrame(
+def performance_is_due(client: Client) -> bool:
+    """Whether some channel has been read to a later day than product_performance counts to."""
+    return bool(client.query(_BEHIND).result_rows[0][0])
+
+
+def _needed(client: Client, engine: Engine, reporting: Reporting, months: Iterable[date]) -> pl.DataFrame:
+    """currency, first, last: which rates are wanted, those there are and those of `months`. Costs may be in a currency
+    nothing is sold in."""
+    numbers = {"months": sorted({month.year * 100 + month.month for month in months})}
+    spans = list(client.query(_SPANS.format("exchange_rates", "true")).result_rows)
+    for table in _DATED:
+        query = _SPANS.format(table, "toYYYYMM(date) IN {months:Array(UInt32)}")
+        spans += client.query(query, parameters=numbers).result_rows
+    every = pl.DataFrame(
         spans, schema={"currency": pl.String, "first": pl.Date, "last": pl.Date}, orient="row"
     )
+    found = every.group_by("currency").agg(pl.col("first").min(), pl.col("last").max())
     if found.is_empty():
         return found
     with engine.connect() as connection:

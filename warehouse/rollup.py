@@ -67,13 +67,15 @@ def publish(
         rows += marts.whole(at, "channels") + marts.whole(at, "products")
         if wanted and not held:  # cohorts cross channels: half of them would be wrong
             rows += marts.whole(at, "customer_cohorts") + marts.whole(at, "restatements")
-        rows += marts.exchange_rates(at, reporting)
+        if wanted or shown != reporting.currency:  # a rate that was corrected has made its days dirty
+            rows += marts.exchange_rates(at, reporting, wanted if shown else marts.months_published(client))
         stale = set(marts.months_published(client)) if shown not in (None, reporting.currency) else set()
         for month in sorted(wanted | stale):
             for table in marts.DERIVED:
                 on_step(f"{table} {month:%Y-%m}")
                 rows += marts.derived(at, table, month, reporting)
-        rows += marts.product_performance(at)
+        if wanted or marts.performance_is_due(client):
+            rows += marts.product_performance(at)
         on_step("stock and forecasts")
         rows += publish_stock(engine, client, lock.still_held, everything=days is not None)
         rows += publish_forecasts(engine, client, lock.still_held, sorted(wanted))

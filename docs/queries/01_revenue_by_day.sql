@@ -5,6 +5,6 @@ SELECT date,
        sum(total_units) AS units,
        countIf(rate IS NULL) AS rows_held
 FROM analytics.daily_sales_reporting
+WHERE date > (SELECT max(date) - 28 FROM analytics.daily_sales_reporting)
 GROUP BY date
 ORDER BY date DESC
-LIMIT 28
