@@ -31,11 +31,11 @@ def finish_sending(timeout_seconds: float = 10.0) -> None:
 
     from flows import stopping
 
-    senders = logging.getLogger("prefect._internal")  # it writes to the terminal past every level of ours
+    senders = logging.getLogger("prefect._internal")  # it minds no level and writes to the terminal
     if stopping.is_stopping():
-        senders.setLevel(logging.CRITICAL)  # the server may be going, too
+        senders.handlers[:] = [logging.NullHandler()]  # the server may be going, too
     for worker in (APILogWorker, EventsWorker):
         worker.drain_all(timeout=timeout_seconds)
     # What an interrupted thread still says has nowhere to go; that is no error to show.
-    senders.setLevel(logging.CRITICAL)
+    senders.handlers[:] = [logging.NullHandler()]
     logging.raiseExceptions = False
