@@ -74,7 +74,7 @@ def whole(at: Publication, table: str) -> int:
 
 
 def exchange_rates(at: Publication, reporting: Reporting, months: Iterable[date]) -> int:
-    """The rate in force on every day of every currency with money in it, after `months` were published; returns rows."""
+    """The rate in force on every day of every currency with money in it, `months` being published; returns rows."""
     needed = _needed(at.client, at.engine, reporting, months)
     found = rates.in_force(rates.stored(at.engine, reporting.currency), needed, reporting)
     frame = found.select(pl.col(name).cast(kind) for name, kind in columns_of("exchange_rates").items())

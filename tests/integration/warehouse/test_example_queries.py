@@ -28,7 +28,8 @@ FROM_CORE = {
     + """
         SELECT order_date, 'USD', sum(round((net - coalesce(refunded_net_amount, 0))
                * CASE currency WHEN 'USD' THEN 1 WHEN 'EUR' THEN 1.25 END, 4)), sum(units), 0
-        FROM lines WHERE units > 0 GROUP BY 1 ORDER BY 1 DESC LIMIT 28
+        FROM lines WHERE units > 0 AND order_date > (SELECT max(order_date) - 28 FROM lines WHERE units > 0)
+        GROUP BY 1 ORDER BY 1 DESC
     """,
     "02_months_by_channel": """
         SELECT date_trunc('month', o.order_date)::date, c.name, o.currency,
