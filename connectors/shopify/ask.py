@@ -7,6 +7,7 @@ import msgspec
 
 from connectors.client import Answer, Call, ChannelClient
 from connectors.errors import ChannelUnavailableError, ProtocolError, RateLimitError
+from connectors.mending import decoded
 from connectors.shopify.reader import API_VERSION, GRAPHQL, RATE, MaxCostError, actual_cost
 from connectors.shopify.shapes import PageInfo
 
@@ -53,7 +54,7 @@ def ask(client: ChannelClient, name: str, query: str, variables: Mapping[str, An
 def data_of(client: ChannelClient, name: str, answer: Answer) -> dict[str, msgspec.Raw]:
     """The `data` of an answer that has passed the reader. Raises ProtocolError when there is none."""
     try:
-        data = _data.decode(answer.body).data
+        data = decoded(_data, answer.body).data
     except msgspec.MsgspecError as error:
         raise ProtocolError(
             f"{client.account.name} {name}: the answer is not what was asked for: {error}"

@@ -12,6 +12,7 @@ import msgspec
 import polars as pl
 
 from connectors.canonical import CanonicalError, Normalized, Rejected
+from connectors.mending import MARK, marked, mended
 from connectors.privacy import scrub
 from connectors.shopify.find import Kind, Part, find, gid_number, grouped, is_rest, keys_of, records
 from connectors.shopify.shapes import Connection
@@ -19,6 +20,7 @@ from connectors.shopify.sheets import BadValueError, Sheet
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)  # what a book takes
+_MARK = MARK.encode()
 _loose = msgspec.json.Decoder(float_hook=str)  # a number keeps its own text, so no amount passes a float
 _UNREADABLE = (
     msgspec.MsgspecError,
@@ -51,7 +53,13 @@ def normalize(kind: Kind[T], body: bytes, book: Callable[[], Book[T]]) -> Normal
 
     Raises ValueError when the body is not JSON or JSONL at all, or holds nothing of the kind.
     """
-    parts = find(kind, body)
+    try:
+        parts = find(kind, body)
+    except ValueError:
+        better = mended(body)
+        if better is None or better == body:
+            raise
+        return _one_by_one(kind, find(kind, better), book, strictly=False)
     whole = book()
     seen = 0
     try:
@@ -143,6 +151,8 @@ def _decode_lines(kind: Kind[T], body: bytes) -> list[T]:
 def _decode_one(kind: Kind[T], raw: bytes, children: list[bytes]) -> T:
     """One record, leniently: numbers where text is expected and text where numbers are."""
     loose = _loose.decode(raw)
+    if _MARK in raw and (field := marked(loose)) is not None:
+        raise BadValueError(field, "half of a surrogate pair: no text")
     if isinstance(loose, dict) and "__parentId" in loose:
         raise BadValueError("__parentId", f"its parent {str(loose['__parentId'])[:80]} is not in the file")
     if isinstance(loose, dict) and is_rest(set(loose)) and kind.from_rest is not None:

@@ -23,6 +23,7 @@ from connectors.errors import (
     RateLimitError,
     RequestRejectedError,
 )
+from connectors.mending import decoded
 from connectors.shopify.auth import auth_of
 from connectors.tokens import TokenStore
 
@@ -83,7 +84,7 @@ _head = msgspec.json.Decoder(_Head)
 def head_of(answer: Answer) -> _Head | None:
     """Errors and costs of an answer; None when it is not JSON of that form."""
     try:
-        return _head.decode(answer.body)
+        return decoded(_head, answer.body)
     except msgspec.MsgspecError:
         return None
 

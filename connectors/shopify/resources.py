@@ -11,6 +11,7 @@ import msgspec
 from connectors.base import Page, Resource, Window
 from connectors.client import Answer, ChannelClient
 from connectors.errors import ProtocolError
+from connectors.mending import decoded
 from connectors.shopify import normalize, queries
 from connectors.shopify.ask import ask, pages
 from connectors.shopify.bulk import bulk
@@ -119,10 +120,10 @@ def _completed(
 ) -> bytes:
     """The answer's body with every nested list whole. It is decoded only when one is not."""
     if len(_MORE.findall(answer.body)) <= 1:
-        record_list = msgspec.json.decode(answer.body, type=_Outer).data[field]
+        record_list = decoded(_outer, answer.body).data[field]
         if record_list.page_info.has_next_page or not _MORE.search(answer.body):
             return answer.body
-    body = msgspec.json.decode(answer.body)
+    body = decoded(_anything, answer.body)
     for record in body["data"][field]["nodes"]:
         for inner in nested:
             _complete(client, record, inner)
@@ -142,6 +143,10 @@ class _OuterList(msgspec.Struct, rename="camel"):
 
 class _Outer(msgspec.Struct):
     data: dict[str, _OuterList]
+
+
+_outer = msgspec.json.Decoder(_Outer)
+_anything: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 def _complete(client: ChannelClient, record: dict[str, Any], inner: Nested) -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from connectors.client import Answer
 from connectors.errors import ProtocolError
+from connectors.mending import decoded
 from connectors.walmart.payload import parse_xml
 from connectors.walmart.shapes import fit
 
@@ -21,6 +22,6 @@ def envelope(answer: Answer, shape: type[Shape], where: str) -> Shape:
             (root, inner), *_ = parsed.items()
             loose = fit(parsed if root in shape.__struct_fields__ else inner, shape)
             return msgspec.json.decode(msgspec.json.encode(loose), type=shape, strict=False)
-        return msgspec.json.decode(body, type=shape, strict=False)
+        return decoded(msgspec.json.Decoder(shape, strict=False), body)
     except msgspec.DecodeError as error:
         raise ProtocolError(f"{where}: the answer has an unknown shape: {error}") from None

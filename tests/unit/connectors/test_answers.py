@@ -1,5 +1,6 @@
 """What each answer of a channel leads to, over real HTTP: one table a platform. Nothing sleeps but the slow answers."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from connectors import client as client_module
-from connectors.base import Account, Window
+from connectors.base import Account, Context, Page, Window
 from connectors.budget import LocalBudget
 from connectors.client import Limits
 from connectors.errors import (
@@ -71,6 +72,10 @@ class Place:
 
     def read(self, platform: str, timeout: float = 30.0, span: timedelta | None = None) -> int:
         """How many orders the platform gives for a span, by default a page of them."""
+        return sum(page.body.count(IDS[platform]) for page in self.pages(platform, timeout, span))
+
+    def pages(self, platform: str, timeout: float = 30.0, span: timedelta | None = None) -> list[Page]:
+        """The pages themselves."""
         clock = Clock()
         until = NOON - timedelta(minutes=5)
         with open_client(
@@ -82,10 +87,9 @@ class Place:
         ) as client:
             try:
                 window = Window(until - (span or SPANS[platform]), until)
-                pages = list(resources_of(platform)["orders"].pages(client, window))
+                return list(resources_of(platform)["orders"].pages(client, window))
             finally:
                 self.requests, self.slept = client.requests, sum(clock.slept)
-        return sum(page.body.count(IDS[platform]) for page in pages)
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +259,43 @@ ENDS: dict[str, dict[str, tuple[dict[str, Any], type[Exception], str, int]]] = {
 }
 
 
+POISONED: dict[str, tuple[Any, str]] = {
+    "amazon": (
+        {
+            "orders": [
+                amazon_factories.order(
+                    "111-0000000-0000001", amazon_factories.item(quantityOrdered="POISON")
+                ),
+                amazon_factories.order(orderId="111-0000000-0000002"),
+            ]
+        },
+        "111-0000000-0000002",
+    ),
+    "shopify": (
+        json.loads(
+            shopify_factories.page(
+                shopify_factories.order(1, shopify_factories.line(1, "POISON")), shopify_factories.order(2)
+            )
+        ),
+        "2",
+    ),
+    "walmart": (
+        {
+            "list": {
+                "meta": {"totalCount": 2, "limit": 200},
+                "elements": {
+                    "order": [
+                        walmart_factories.order("3000001", walmart_factories.line(quantity="POISON")),
+                        walmart_factories.order("3000002"),
+                    ]
+                },
+            }
+        },
+        "3000002",
+    ),
+}
+
+
 def rows(table: Mapping[str, Mapping[str, Any]]) -> list[Any]:
     return [
         pytest.param(platform, *case, id=f"{platform}: {name}")
@@ -335,3 +376,17 @@ def test_a_page_token_that_died_is_told_apart(place: Place):
 
     with pytest.raises(CursorExpiredError, match="page token"):
         place.read("amazon", span=LONGER)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("poison", ["NaN", r'"half \ud800"'])
+def test_one_value_that_is_no_json_costs_its_record_alone(place: Place, platform: str, poison: str):
+    body, readable = POISONED[platform]
+    text = json.dumps(body).replace('"POISON"', poison)
+    place.state.faults.add(Fault.model_validate({"operation": OPERATIONS[platform], **status(200, text)}))
+
+    [page, *_] = place.pages(platform)
+    read = resources_of(platform)["orders"].normalize(page, Context(place.accounts[platform], NOON))
+
+    assert len(read.rejected) == 1
+    assert read.frame("orders")["external_id"].to_list() == [readable]

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from connectors.shopify.normalize import payload
 from connectors.stored import normalize_files
+from tests.shopify_factories import context, order
 
 Json = dict[str, Any]
 
@@ -248,3 +250,14 @@ def test_shipping_lines_of_a_bulk_file_are_the_orders_shipping(shown):
     got = shown("orders", "\n".join(map(json.dumps, lines)))
 
     assert got["orders"][0]["shipping"] == "3.00"
+
+
+@pytest.mark.parametrize(("poison", "field"), [("NaN", "quantity"), (r'"\ud83d"', "quantity")])
+def test_a_line_of_a_bulk_file_that_is_no_json_costs_its_order_alone(poison: str, field: str):
+    lines = [json.dumps(order(number)) for number in (1, 2, 3)]
+    lines[0] = lines[0].replace('"quantity": 1', f'"quantity": {poison}', 1)
+
+    read = payload("orders", "\n".join(lines).encode(), context())
+
+    assert read.frame("orders")["external_id"].to_list() == ["2", "3"]
+    assert [(r.natural_key, r.field.rpartition(".")[2]) for r in read.rejected] == [("1", field)]
