@@ -53,7 +53,7 @@ def promises(scores: list[dict[str, Any]]) -> dict[str, float]:
 
 def _shown(daily: pl.DataFrame) -> list[dict[str, Any]]:
     return daily.select(
-        "date",
+        pl.col("date").cast(pl.String),
         units=pl.col("units").round(0),
         wape=(pl.col("absolute") / pl.col("units")).round(3),
         bias=(pl.col("signed") / pl.col("units")).round(3),
