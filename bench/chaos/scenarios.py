@@ -287,18 +287,6 @@ def late_news(stage: Stage, chance: random.Random, count: int, **request: Any) -
         yield trial
 
 
-def dead_elsewhere(stage: Stage) -> Iterator[Trial]:
-    """D8. A holder on another machine dies: nobody can look whether it lives, so its lease has to run out."""
-    stage.move_to(stage.now + 12 * HOUR)
-    stage.killed_at(MOMENTS[3], host="another-machine")
-    began = time.monotonic()
-    stage.recovered()
-    trial = Trial("D8 died on another machine", f"all done after {time.monotonic() - began:.0f} s")
-    trial.recovery = time.monotonic() - began
-    trial.wrong = stage.wrong()
-    yield trial
-
-
 def same_instant(stage: Stage, chance: random.Random, orders: int = 700) -> Iterator[Trial]:
     """Hundreds of orders with one and the same clock, over many edges of pages, and a kill among them."""
     at = datetime(2026, 1, 10, 12, tzinfo=UTC)
