@@ -14,7 +14,7 @@ from connectors.budget import Rate
 from connectors.client import Call, ChannelClient
 from connectors.errors import ProtocolError
 
-_RATE = Rate(0.5, 15)
+RATE = Rate(0.5, 15)
 _SPAN = 90  # days asked for at once; the API reaches back two years
 
 
@@ -53,7 +53,7 @@ def _days(client: ChannelClient, channel: Channel, first: date, last: date) -> I
         interval = f"{_midnight(first, zone).isoformat()}--{_midnight(end, zone).isoformat()}"
         call = Call(
             "getOrderMetrics",
-            _RATE,
+            RATE,
             "sales/v1/orderMetrics",
             params=(
                 ("marketplaceIds", channel.external_id),

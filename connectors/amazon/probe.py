@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from connectors.amazon.controls import RATE
 from connectors.amazon.reader import RATE_HEADER
 from connectors.amazon.reports import ALL_ORDERS, stamp
 from connectors.budget import Rate
@@ -129,6 +130,17 @@ def _looks(client: ChannelClient, places: list[str], now: datetime) -> Iterator[
     yield (
         "refunds",
         call("listTransactions", "finances/2024-06-19/transactions", Rate(0.5, 10), postedAfter=recently),
+    )
+    yield (
+        "totals",
+        call(
+            "getOrderMetrics",
+            "sales/v1/orderMetrics",
+            RATE,
+            marketplaceIds=first,
+            interval=f"{stamp(now - timedelta(days=1))}--{stamp(now)}",
+            granularity="Total",
+        ),
     )
     yield (
         "reports",

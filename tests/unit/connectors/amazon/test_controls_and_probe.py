@@ -43,7 +43,7 @@ def test_a_sound_account():
     with bench(Shop(sale(1), listings=1)) as it:
         findings = list(probe(it.client, FETCHED))
     assert [f.subject for f in findings if not f.ok] == []
-    assert {"token", "orders", "inventory", "products", "refunds", "reports", "marketplaces"} == {
+    assert {"token", "orders", "inventory", "products", "refunds", "totals", "reports", "marketplaces"} == {
         f.subject for f in findings
     }
     assert any("requests a second" in f.text for f in findings)
