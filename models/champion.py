@@ -12,7 +12,7 @@ from models.panel import Panel
 
 CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "young")
 BLOCKS = ((1, 14), (15, 28), (29, 60), (61, 400))
-PRUNE = 1.20  # a member this much worse than the best of its class only adds noise …
+PRUNE = 1.10  # a member this much worse than the best of its class only adds noise …
 ANCHOR = (
     "gradient_boosted"  # … but the best over all sets stays: weeks without a promotion hide what it knows
 )
