@@ -20,14 +20,25 @@ def main() -> int:
         ["bench.budgets"],
         ["bench.loading"],
         ["bench.marts"],
+        ["bench.planning"],
+        ["bench.risk"],
         ["bench.forecasting", "--sets", "promo"],
     ]
     if data is not None:
         orders = sorted((data / "online_retail_ii").glob("*.parquet"))
-        runs[4:] = [
+        runs[6:] = [
             ["bench.forecasting", "--data", str(data)],
             ["bench.anomalies", "--data", str(data / "nab")],
             *([name, *map(str, orders)] for name in ("bench.customers", "bench.baskets") if orders),
+            ["bench.inventory", "--data", str(data)],
+            *(
+                [f"bench.{name}", str(file)]
+                for name, part in (
+                    ("reviews", "womens_clothing_reviews"),
+                    ("sessions", "online_shoppers_intention"),
+                )
+                for file in sorted((data / part).glob("*.parquet"))
+            ),
         ]
     status = 0
     for arguments in runs:

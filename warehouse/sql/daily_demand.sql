@@ -1,6 +1,6 @@
 -- Units and net price per series and day sold (replacements are no demand); a series without a sale in the span comes once, without a day.
 -- Joins of the large parts are window functions here: their sizes cannot be known to the planner.
-WITH ends AS (
+WITH ends AS MATERIALIZED (
     -- The last whole day we have read of each channel's orders; for channels read without a window, the last
     -- day with an order.
     SELECT c.id AS channel_id,
