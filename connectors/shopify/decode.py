@@ -12,8 +12,8 @@ import msgspec
 import polars as pl
 
 from connectors.canonical import CanonicalError, Normalized, Rejected
+from connectors.kept import kept
 from connectors.mending import MARK, marked, mended
-from connectors.privacy import scrub
 from connectors.shopify.find import Kind, Part, find, gid_number, grouped, is_rest, keys_of, records
 from connectors.shopify.shapes import Connection
 from connectors.shopify.sheets import BadValueError, Sheet
@@ -91,7 +91,7 @@ def _one_by_one(
                 if strictly:
                     alone.frames()
             except _UNREADABLE as error:
-                rejected.append(_rejected(raw, error))
+                rejected.append(_rejected(kind, raw, error))
                 continue
             whole.notes |= alone.notes
             for mine, its in zip(whole.sheets(), alone.sheets(), strict=True):
@@ -166,12 +166,13 @@ def _decode_one(kind: Kind[T], raw: bytes, children: list[bytes]) -> T:
 # -- refusing ----------------------------------------------------------------------------------------------
 
 
-def _rejected(raw: bytes, error: BaseException) -> Rejected:
+def _rejected(kind: Kind[Any], raw: bytes, error: BaseException) -> Rejected:
     field, reason = _field_of(error)
     try:
         # Bytes that are no text are kept as marks, so that the record can be looked at.
         record = msgspec.json.decode(raw.decode("utf-8", "replace"))
-        text = msgspec.json.encode(scrub(record)).decode()
+        shape = kind.rest_shape if isinstance(record, dict) and is_rest(set(record)) else kind.shape
+        text = msgspec.json.encode(kept(record, shape or kind.shape)).decode()
     except (msgspec.MsgspecError, RecursionError):
         record, text = None, "(not readable as JSON)"
     return Rejected(_key_of(record), field, reason, text)

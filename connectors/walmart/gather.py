@@ -12,8 +12,9 @@ import polars as pl
 
 from connectors.base import Context
 from connectors.canonical import SCHEMAS, Normalized, Rejected, from_columns
+from connectors.kept import kept
 from connectors.walmart.payload import UNUSUAL, Raw, blame, member, refuse
-from connectors.walmart.shapes import convert
+from connectors.walmart.shapes import convert, fold
 from connectors.walmart.values import FieldError, at, shown
 
 
@@ -22,6 +23,9 @@ class Gathered:
 
     frames: ClassVar[tuple[str, ...]]
     shape: ClassVar[type[msgspec.Struct]]
+    shapes: ClassVar[
+        tuple[type[msgspec.Struct], ...]
+    ] = ()  # all that a record may come in: what is kept of a refused one
     identity: ClassVar[str]  # the field that names a record
 
     def __init__(self, context: Context) -> None:
@@ -51,7 +55,8 @@ class Gathered:
 
     def refuse(self, raw: Raw, field: str, reason: str) -> None:
         self.records += 1
-        self.rejected.append(refuse(raw, self.key(raw), field, reason))
+        shown = kept(raw, *self.shapes, fold=fold) if self.shapes else raw
+        self.rejected.append(refuse(shown, self.key(raw), field, reason))
 
     def add_all(self, raws: Iterable[Raw]) -> "Gathered":
         """Every raw record, the unreadable ones refused."""

@@ -75,6 +75,7 @@ def find_stock(parsed: Any) -> list[Raw]:
 class _Stock(Gathered):
     frames = ("inventory",)
     shape = NodeStock
+    shapes = (NodeStock, FulfilledStock, LegacyStock, SkuStock)
     identity = "sku"
 
     def add_raw(self, raw: Raw) -> None:

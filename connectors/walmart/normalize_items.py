@@ -55,6 +55,7 @@ def find_items(parsed: Any) -> list[Raw]:
 class _Items(Gathered):
     frames = ("products",)
     shape = Item
+    shapes = (Item,)
     identity = "sku"
 
     def add(self, item: Item) -> None:

@@ -71,6 +71,7 @@ def find_orders(parsed: Any) -> list[Raw]:
 class _Orders(Gathered):
     frames = ("orders", "order_items")
     shape = Order
+    shapes = (Order,)
     identity = "purchaseOrderId"
 
     def add(self, order: Order) -> None:

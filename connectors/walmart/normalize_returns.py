@@ -68,6 +68,7 @@ def find_returns(parsed: Any) -> list[Raw]:
 class _Returns(Gathered):
     frames = ("returns", "refunds")
     shape = ReturnOrder
+    shapes = (ReturnOrder,)
     identity = "returnOrderId"
 
     def add(self, order: ReturnOrder) -> None:

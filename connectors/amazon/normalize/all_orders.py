@@ -48,7 +48,7 @@ _OPTIONAL = (
     "ship-state",
     "ship-country",
 )
-_PERSONAL = ("buyer", "recipient", "ship-address", "ship-city", "ship-postal", "ship-phone", "purchase-order")
+_KEPT = {*_AMOUNTS, *_REQUIRED, *_OPTIONAL}  # of a refused line
 _MONEY = pl.Decimal(38, 4)
 _LINE, _ORDER = "line", "amazon-order-id"
 
@@ -210,7 +210,7 @@ def _refuse(read: pl.DataFrame, given: pl.DataFrame) -> tuple[tuple[Rejected, ..
     broken = read.filter(pl.col("problem").is_not_null()).unique(_ORDER, keep="first", maintain_order=True)
     if not broken.height:
         return (), read
-    kept = [name for name in given.columns if not name.startswith(_PERSONAL)]
+    kept = [name for name in given.columns if name in _KEPT]
     refused = []
     for line in broken.iter_rows(named=True):
         field, _, reason = line["problem"].partition("|")

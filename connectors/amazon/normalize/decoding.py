@@ -16,8 +16,9 @@ import msgspec
 from connectors.amazon.normalize.values import BadValueError, rejected
 from connectors.canonical import Rejected
 from connectors.errors import ProtocolError
+from connectors.kept import kept
 
-Record = TypeVar("Record")
+Record = TypeVar("Record", bound=msgspec.Struct)
 _WHERE = re.compile(r"^(?P<reason>.*?)(?: - at `\$?\.?(?P<field>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
 
@@ -50,11 +51,12 @@ class Decoded(Generic[Record]):
 
     records: list[Record]
     rejected: list[Rejected]
+    _kind: type[Record]
     _originals: Callable[[], list[Any]]
 
     def original(self, position: int) -> Any:
-        """The record at `position` as it came, unknown fields included."""
-        return self._originals()[position]
+        """What may be kept of the record at `position`, as it came."""
+        return kept(self._originals()[position], self._kind)
 
     @property
     def seen(self) -> int:
@@ -82,7 +84,7 @@ def page(
         return found
 
     try:
-        return Decoded(decode(body), [], plain)
+        return Decoded(decode(body), [], kind, plain)
     except msgspec.MsgspecError:
         return each(plain(), kind, key_of)
 
@@ -90,15 +92,15 @@ def page(
 def each(records: Iterable[Any], kind: type[Record], key_of: Callable[[Any], str]) -> Decoded[Record]:
     """Typed records, and those that do not fit their type."""
     good: list[Record] = []
-    kept: list[Any] = []
+    originals: list[Any] = []
     bad: list[Rejected] = []
     for record in records:
         try:
             good.append(msgspec.convert(storable(record), kind, strict=False))
-            kept.append(record)
+            originals.append(record)
         except msgspec.ValidationError as error:
-            bad.append(rejected(key_of(record), explained(error), record))
-    return Decoded(good, bad, lambda: kept)
+            bad.append(rejected(key_of(record), explained(error), kept(record, kind)))
+    return Decoded(good, bad, kind, lambda: originals)
 
 
 def explained(error: msgspec.ValidationError) -> BadValueError:
