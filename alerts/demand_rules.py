@@ -11,7 +11,7 @@ A subject is an account, a category of one, or a SKU: what happens on several ch
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from math import erfc, exp, lgamma, log, sqrt
@@ -231,6 +231,14 @@ def _sums(gaps: list[_Gap], row: Row, counts: pl.DataFrame) -> Facts:
     if "hours" in same.columns:
         same = same.filter(pl.col("hours") == row["hours"])
     return {"observed": float(same["observed"].sum()), "expected": round(float(same["expected"].sum()), 2)}
+
+
+def explained(alert: Alert, reasons: Mapping[str, list[Facts]]) -> Alert:
+    """The alert with what explains it: per channel what is missing, which parts carry that, and causes."""
+    if not reasons.get(alert.fingerprint):
+        return alert
+    facts = alert.facts | {"why": reasons[alert.fingerprint]}
+    return replace(alert, facts=facts, message=wording.message(alert.alert_type, facts))
 
 
 def trending_products(sales: pl.DataFrame, now: datetime, thresholds: Thresholds | None = None) -> Findings:

@@ -25,7 +25,15 @@ SILENCES = {
 COMPUTED = frozenset("stockout low_stock restock overstock slow_mover anomaly trending".split())
 # Which feed an alert is computed from: when that feed is stale, the alert says nothing.
 FEEDS = {"anomaly": "orders", "trending": "orders"}
-_NOTEWORTHY = "new_channels"
+# How bad the state of a SKU on one channel is; a channel that gets into a worse one is news of an open episode.
+_STATES = {
+    "restock": Severity.INFO,
+    "warning": Severity.WARNING,
+    "critical": Severity.CRITICAL,
+    "stockout": Severity.CRITICAL,
+}
+_RANKS = {state: rank for rank, state in enumerate(_STATES)}
+_FORGOTTEN = timedelta(days=7)
 _WAITS = ("clear_since", "unjudged_since")  # facts that say since when an episode waits for its end
 _VOLATILE = frozenset(
     {
@@ -34,6 +42,9 @@ _VOLATILE = frozenset(
         "clear_since",
         "unjudged_since",
         "new_channels",
+        "news_at",
+        "news_severity",
+        "told_states",
         "snoozed_until",
         "acknowledged_at",
     }
@@ -255,14 +266,46 @@ def _continued(episode: Episode, alert: Alert, now: datetime) -> Transition | No
         kept["acknowledged_at"] = episode.acknowledged_at.isoformat()
     if episode.snoozed_until and episode.snoozed_until > now:
         kept["snoozed_until"] = episode.snoozed_until.isoformat()
+    told, worse = _channel_news(episode.facts, alert, now)
+    kept |= {"told_states": told} if told else {}
     if alert.severity.rank > episode.severity.rank:
-        return _transition(alert, ESCALATED, alert.severity, kept)
-    new = sorted(set(alert.channels) - set(episode.facts.get("channels", ())))
-    if new and episode.facts:
-        return _transition(alert, UPDATED, episode.severity, {**kept, _NOTEWORTHY: new})
+        return _transition(alert, ESCALATED, alert.severity, kept | _news(now, alert.severity))
+    if worse and episode.facts:
+        worst = max(worse.values(), key=lambda severity: severity.rank)
+        return _transition(
+            alert, UPDATED, episode.severity, kept | _news(now, worst) | {"new_channels": sorted(worse)}
+        )
+    kept |= {name: episode.facts[name] for name in ("news_at", "news_severity") if name in episode.facts}
     if _told(episode.facts) != _told(alert.facts) or _is_waiting(episode):
         return _transition(alert, UPDATED, episode.severity, kept)
     return None
+
+
+def _news(now: datetime, severity: Severity) -> Facts:
+    """When an episode last got worse, and how bad that was: what a digest asks for."""
+    return {"news_at": now.isoformat(), "news_severity": severity.value}
+
+
+def _channel_news(before: Facts, alert: Alert, now: datetime) -> tuple[Facts, dict[str, Severity]]:
+    """What was told of each channel up to now; and the channels that are news, and how bad each is: those the alert
+    newly concerns, and those in a worse state than ever told. One that was well for a week is news again."""
+    states = alert.facts.get("states")
+    if states is None:
+        return {}, dict.fromkeys(set(alert.channels) - set(before.get("channels", ())), alert.severity)
+    first = before.get("states") or dict.fromkeys(before.get("channels", ()), before.get("state", ""))
+    told: Facts = dict(before.get("told_states") or {name: [state, None] for name, state in first.items()})
+    worse = {}
+    for channel, (state, left) in list(told.items()):
+        if channel not in states:
+            told[channel] = [state, left or now.isoformat()]
+        elif left and now - datetime.fromisoformat(left) > _FORGOTTEN:
+            del told[channel]
+    for channel, state in states.items():
+        known = told.get(channel, ["", None])[0]
+        if _RANKS[state] > _RANKS.get(known, -1):
+            worse[channel] = _STATES[state]
+        told[channel] = [max(state, known, key=lambda each: _RANKS.get(each, -1)), None]
+    return told, worse
 
 
 def _told(facts: Facts) -> Facts:

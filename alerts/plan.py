@@ -14,10 +14,11 @@ from zoneinfo import ZoneInfo
 from alerts.alert import Facts, Severity
 from alerts.episodes import ESCALATED, OPENED, RESOLVED, UPDATED, Episode, Transition
 from alerts.links import Linker
-from alerts.routes import WAYS, Recipient, Routes
+from alerts.routes import WAYS, WEEKDAYS, Recipient, Routes
 
 SHOWN_IN_DIGEST = 20
 ROWS_IN_DIGEST = 10_000
+ADVICE = ("restock", "overstock", "slow_mover", "trending")  # said once a day, whatever its severity
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,7 @@ def plan_digests(
             _as_transition(episode)
             for episode in episodes
             if episode.resolved_at is None
-            and episode.severity in recipient.digest_severities
-            and episode.opened_at > now - timedelta(days=1)
+            and _is_news_of_the_day(episode, recipient, now)
             and _is_for(recipient, episode.alert_type, episode.severity, episode.facts) is None
         ]
         if not waiting:
@@ -117,6 +117,31 @@ def plan_digests(
         key = f"digest {local.date().isoformat()}"
         _digest(draft, recipient, waiting, key=key, ways=recipient.ways_for(Severity.INFO)[:1])
     return Plan(tuple(draft.messages), tuple(draft.unsent))
+
+
+def _is_news_of_the_day(episode: Episode, recipient: Recipient, now: datetime) -> bool:
+    """It began, or got worse, since the last digest it would have been in, and was not told at once. Advice is told
+    once a week: a reorder point holds for the review period, and what cannot wait for it becomes low stock."""
+    days = 1
+    if recipient.advice_day is not None and episode.alert_type in ADVICE:
+        days = 7
+        today = now.astimezone(ZoneInfo(recipient.timezone)).weekday()
+        if WEEKDAYS[today] != recipient.advice_day:
+            return False
+    news = [(episode.opened_at, episode.severity)]
+    if told := episode.facts.get("news_at"):
+        news.append((datetime.fromisoformat(told), Severity(episode.facts["news_severity"])))
+    return any(
+        at > now - timedelta(days=days) and _waits_for_digest(recipient, episode.alert_type, severity)
+        for at, severity in news
+    )
+
+
+def _waits_for_digest(recipient: Recipient, alert_type: str, severity: Severity) -> bool:
+    return severity is not Severity.CRITICAL and (
+        severity in recipient.digest_severities
+        or (alert_type in ADVICE and bool(recipient.digest_severities))
+    )
 
 
 def plan_escalations(
@@ -178,11 +203,19 @@ def _reasons(change: Transition, recipient: Recipient, now: datetime) -> Iterato
         yield f"it is snoozed until {snoozed}"
     if change.facts.get("acknowledged_at") and change.change not in {ESCALATED, RESOLVED}:
         yield "it was acknowledged"
-    if severity in recipient.digest_severities and severity is not Severity.CRITICAL:
-        yield f"it waits for the digest at {recipient.digest_at:%H:%M}"
+    if _waits_for_digest(recipient, change.alert_type, _news(change)):
+        weekly = recipient.advice_day if change.alert_type in ADVICE else None
+        yield f"it waits for the digest at {recipient.digest_at:%H:%M}{f' on {weekly}' if weekly else ''}"
     if not recipient.ways_for(severity):
         blocked = ", ".join(f"{way}: {why}" for way, why in recipient.blocked.items())
         yield f"no way to reach the recipient for {severity.value}" + (f" ({blocked})" if blocked else "")
+
+
+def _news(change: Transition) -> Severity:
+    """How bad what is new of it is: another channel of a stock-out may only have to be reordered."""
+    return Severity(
+        change.facts.get("news_severity", change.severity) if change.change == UPDATED else change.severity
+    )
 
 
 def _is_for(recipient: Recipient, alert_type: str, severity: Severity, facts: Facts) -> str | None:

@@ -12,6 +12,7 @@ locale = "de-DE"
 timezone = "Europe/Berlin"
 quiet_hours = "22:00-07:00"           # critical breaks them unless critical_breaks_quiet = false
 digest_at = "08:00"                   # info waits for the digest
+advice_day = "monday"                 # and what to order, what lies and what trends for the digest of this day
 all_clear = true
 escalate_to = "Bo"                    # when nobody acknowledges a critical alert
 escalate_after_minutes = 30
@@ -38,6 +39,8 @@ from alerts.thresholds import first_mistake
 
 Way = Literal["email", "sms", "slack", "webhook"]
 WAYS: tuple[str, ...] = get_args(Way)
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[str, ...] = get_args(Weekday)
 _QUIET = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
 _EMAIL = re.compile(r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\".]+$|^[^@\s<>,;\"]+@localhost$")
 _PHONE = re.compile(r"^\+[1-9]\d{6,14}$")
@@ -71,6 +74,7 @@ class Recipient(BaseModel):
     critical_breaks_quiet: bool = True
     digest_at: time = time(8)
     digest_severities: tuple[Severity, ...] = (Severity.INFO,)
+    advice_day: Weekday | None = "monday"  # what to order and the like waits for it; None: every day
     digest_over: int = Field(default=5, ge=1)  # more new alerts than this at once become one digest
     all_clear: bool = False
     escalate_to: str | None = None

@@ -3,7 +3,9 @@
 Position frame, one row per channel and SKU: channel, channel_id, sku, product_id, name, category, available,
 inbound, observed_at, is_fresh, is_confirmed, mean_daily, reorder_point, order_quantity, order_by_date,
 lead_time_days, days_of_cover, stockout_date, p_stockout_lead_time; optional account (else the channel's
-prefix). Units are pieces, rates pieces a day.
+prefix), p_stockout_7d, p_stockout_14d, p_stockout_30d, and of what is on its way: deliveries (in how many `days` how
+many `units`), overdue_days. Units are pieces, rates pieces a day. Cover and chances count what is on its way only if
+it is there before the shelf is empty.
 
 Nothing is concluded from a row that is stale, unconfirmed or without a stock figure: it is withheld, with
 its reason, and the episodes about that SKU stay as they are.
@@ -11,8 +13,8 @@ its reason, and the episodes about that SKU stay as they are.
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
-from itertools import groupby
-from math import isfinite
+from itertools import groupby, pairwise
+from math import ceil, isfinite
 from typing import Any
 
 import polars as pl
@@ -96,21 +98,30 @@ def _why_uncertain(row: Row) -> str | None:
 
 
 def _of_sku(rows: list[Row], now: datetime, thresholds: Thresholds, *, weekly: bool) -> Iterator[Alert]:
-    states: dict[str, list[Row]] = {}
+    own: dict[str, str] = {}  # the worst state of each channel
+    lying: dict[str, list[Row]] = {}
     holding: dict[str, list[Row]] = {}
     for row in rows:
         limits = thresholds.stock_for(_account(row), row["category"], row["sku"])
         if not limits.enabled:
             continue
-        for kind in _states(row, now.date(), limits, slack=1.0, weekly=weekly):
-            states.setdefault(kind, []).append(row)
+        found = set(_states(row, now.date(), limits, slack=1.0, weekly=weekly))
+        urgent = next((kind for kind in _WORST_FIRST if kind in found), None)
+        if urgent:
+            own[row["channel"]] = urgent
+        for kind in found.intersection(WEEKLY_TYPES):
+            lying.setdefault(kind, []).append(row)
         for kind in _states(row, now.date(), limits, slack=limits.clear_ratio, weekly=weekly):
             holding.setdefault(kind, []).append(row)
-    worst = next((kind for kind in _WORST_FIRST if kind in states), None)
-    fired = {kind for kind in (worst, "overstock", "slow_mover") if kind is not None and kind in states}
-    said = {_KINDS[kind][0] for kind in fired}
-    for kind in fired:
-        yield _alert(kind, states[kind], rows, now)
+    said = set()
+    worst = next((kind for kind in _WORST_FIRST if kind in own.values()), None)
+    if worst is not None:
+        said.add(_KINDS[worst][0])
+        concerned = [row for row in rows if _KINDS.get(own.get(row["channel"], ""), ("",))[0] in said]
+        yield _alert(worst, concerned, rows, now, states=own)
+    for kind, those in lying.items():
+        said.add(kind)
+        yield _alert(kind, those, rows, now)
     for kind, band in holding.items():
         if _KINDS[kind][0] not in said:
             said.add(_KINDS[kind][0])
@@ -128,9 +139,11 @@ def _states(row: Row, today: date, limits: StockThresholds, *, slack: float, wee
             yield "stockout"
         return
     if sells and cover is not None:
-        if cover < limits.critical_days * slack or _runs_out_first(row, today, limits, slack):
+        if _gone_within(row, cover, limits.critical_days, limits, slack) or _runs_out_first(
+            row, today, limits, slack
+        ):
             yield "critical"
-        elif cover < limits.warning_days * slack:
+        elif _gone_within(row, cover, limits.warning_days, limits, slack):
             yield "warning"
     if _reorder_reached(row, available, slack):
         yield "restock"
@@ -139,6 +152,28 @@ def _states(row: Row, today: date, limits: StockThresholds, *, slack: float, wee
             yield "slow_mover"
         elif cover is not None and cover > limits.overstock_days / slack:
             yield "overstock"
+
+
+def _gone_within(row: Row, cover: float, days: float, limits: StockThresholds, slack: float) -> bool:
+    """It lasts fewer than `days`, and that is likely enough where the forecast tells chances: stock whose middle
+    course ends at 13.9 days is as likely to last a fortnight as not, which is no news."""
+    if cover >= days * slack:
+        return False
+    chance = _chance_within(row, days)
+    least = limits.likely if slack == 1 else limits.likely / 2  # an estimate that wobbles ends no alarm
+    return chance is None or chance >= least
+
+
+def _chance_within(row: Row, days: float) -> float | None:
+    """Chance to be out within `days`, between those the forecast tells; None where it tells none."""
+    told = [(0.0, 0.0), *((span, row.get(f"p_stockout_{span:.0f}d")) for span in (7.0, 14.0, 30.0))]
+    known = [(span, float(chance)) for span, chance in told if chance is not None and isfinite(chance)]
+    if len(known) < len(told):
+        return None
+    for (left, low), (right, high) in pairwise(known):
+        if days <= right:
+            return low + (high - low) * (days - left) / (right - left)
+    return known[-1][1]
 
 
 def _reorder_reached(row: Row, available: int, slack: float) -> bool:
@@ -153,7 +188,7 @@ def _runs_out_first(row: Row, today: date, limits: StockThresholds, slack: float
     """It will be gone before a delivery ordered today can arrive, by the forecast's distribution if known."""
     chance, lead = row["p_stockout_lead_time"], row["lead_time_days"]
     if chance is not None and isfinite(chance):
-        return bool(chance >= limits.lead_time_chance / slack)
+        return bool(chance >= (limits.lead_time_chance if slack == 1 else limits.lead_time_chance / 2))
     if lead is None or row["stockout_date"] is None:
         return False
     return bool(row["stockout_date"] < today + timedelta(days=float(lead)))
@@ -169,10 +204,23 @@ def _cover(row: Row) -> float | None:
 
 
 def _alert(
-    kind: str, rows: list[Row], everywhere: list[Row], now: datetime, *, holding: bool = False
+    kind: str,
+    rows: list[Row],
+    everywhere: list[Row],
+    now: datetime,
+    *,
+    states: Mapping[str, str] | None = None,
+    holding: bool = False,
 ) -> Alert:
     alert_type, severity = _KINDS[kind]
     facts = _facts(kind, rows, everywhere, now.date())
+    if states:
+        facts["states"] = dict(states)
+        facts["also"] = [
+            {**_listing(row), "state": states[row["channel"]]}
+            for row in everywhere
+            if row["channel"] in states and row not in rows
+        ]
     if kind == "restock" and facts["order_by_date"] is not None and facts["order_by_date"] <= facts["today"]:
         severity = Severity.WARNING
     first = rows[0]
@@ -216,6 +264,7 @@ def _facts(kind: str, rows: list[Row], everywhere: list[Row], today: date) -> Fa
         "order_by_date": order_by.isoformat() if order_by else None,
         "lead_time_days": _worst(rows, "lead_time_days"),
         "observed_at": min(row["observed_at"] for row in rows).isoformat(),
+        **_delivery(rows, today),
         "listings": [_listing(row) for row in everywhere],
     }
 
@@ -230,6 +279,18 @@ def _listing(row: Row) -> Facts:
         "days_of_cover": round(cover, 1) if cover is not None else None,
         "stockout_date": runs_out.isoformat() if runs_out else None,
         "order_quantity": _total([row], "order_quantity"),
+        "order_by_date": row["order_by_date"].isoformat() if row["order_by_date"] else None,
+    }
+
+
+def _delivery(rows: list[Row], today: date) -> Facts:
+    """The first delivery still on its way to these channels, and by how many days the oldest is overdue."""
+    coming = [each for row in rows for each in row.get("deliveries") or ()]
+    first = min((each["days"] for each in coming), default=None)
+    late = _worst([row for row in rows if row.get("overdue_days") is not None], "overdue_days")
+    return {
+        "delivery_date": (today + timedelta(days=ceil(first))).isoformat() if first is not None else None,
+        "overdue_days": round(late) if late else 0,
     }
 
 

@@ -9,6 +9,9 @@ warning_days = 21
 overstock_days = 365
 [skus."MUG-01".stock]
 enabled = false
+[skus."MUG-01".supply]       # how it is bought
+lead_time_days = 45
+pack_size = 12
 ```
 """
 
@@ -33,8 +36,10 @@ class StockThresholds(_Group):
     critical_days: float = Field(default=7, gt=0)
     warning_days: float = Field(default=14, gt=0)
     clear_ratio: float = Field(default=1.1, ge=1)
+    # From which chance on stock is said to run out within those days: above a half, or every second alarm is wrong.
+    likely: float = Field(default=0.65, gt=0, le=1)
     # Chance of running out before a delivery ordered today arrives, from which on it is critical.
-    lead_time_chance: float = Field(default=0.5, gt=0, le=1)
+    lead_time_chance: float = Field(default=0.8, gt=0, le=1)
     min_daily_units: float = Field(default=0.03, ge=0)  # about one a month: below, it does not "sell"
     overstock_days: float = Field(default=180, gt=0)
     slow_daily_units: float = Field(default=0.03, ge=0)
@@ -73,12 +78,22 @@ class DataThresholds(_Group):
     difference_amount: float = Field(default=0.01, ge=0)
 
 
+class SupplyTerms(_Group):
+    """How goods are bought. None: as everything is (`WHARF_LEAD_TIME_DAYS`, `WHARF_SERVICE_LEVEL`)."""
+
+    lead_time_days: float | None = Field(default=None, gt=0, le=365)  # from ordering to having
+    service_level: float | None = Field(default=None, ge=0.5, lt=1)  # of order cycles without a stock-out
+    pack_size: int = Field(default=1, ge=1)
+    min_order_quantity: int = Field(default=0, ge=0)
+
+
 class Scope(_Group):
-    """One place of the file: any of the three groups, any of their fields."""
+    """One place of the file: any of the groups, any of their fields."""
 
     stock: Mapping[str, Any] = Field(default_factory=dict)
     demand: Mapping[str, Any] = Field(default_factory=dict)
     data: Mapping[str, Any] = Field(default_factory=dict)
+    supply: Mapping[str, Any] = Field(default_factory=dict)
 
 
 class Thresholds(Scope):
@@ -95,6 +110,7 @@ class Thresholds(Scope):
             StockThresholds(**{**self.stock, **scope.stock})
             DemandThresholds(**{**self.demand, **scope.demand})
             DataThresholds(**{**self.data, **scope.data})
+            SupplyTerms(**{**self.supply, **scope.supply})
         return self
 
     def stock_for(self, account: str, category: str | None = None, sku: str | None = None) -> StockThresholds:
@@ -110,6 +126,10 @@ class Thresholds(Scope):
     def data_for(self, account: str) -> DataThresholds:
         """Data thresholds of one account."""
         return DataThresholds(**self._merged("data", account, None, None))
+
+    def supply_for(self, account: str, category: str | None = None, sku: str | None = None) -> SupplyTerms:
+        """How one SKU is bought."""
+        return SupplyTerms(**self._merged("supply", account, category, sku))
 
     def _merged(self, group: str, account: str, category: str | None, sku: str | None) -> dict[str, Any]:
         merged = dict(getattr(self, group))
@@ -165,9 +185,14 @@ def in_force(thresholds: Thresholds) -> list[dict[str, str]]:
         "stock": thresholds.stock_for(""),
         "demand": thresholds.demand_for(""),
         "data": thresholds.data_for(""),
+        "supply": thresholds.supply_for(""),
     }
     rows = [
-        {"setting": f"{group}.{field}", "for": "everything", "value": str(value)}
+        {
+            "setting": f"{group}.{field}",
+            "for": "everything",
+            "value": "as set" if value is None else str(value),
+        }
         for group, model in everything.items()
         for field, value in model.model_dump().items()
     ]
@@ -187,6 +212,7 @@ _GROUPS: dict[str, type[_Group]] = {
     "stock": StockThresholds,
     "demand": DemandThresholds,
     "data": DataThresholds,
+    "supply": SupplyTerms,
 }
 
 

@@ -67,7 +67,9 @@ def _stockout(facts: Facts, locale: Locale) -> list[str]:
     return [
         f"Nothing is available on {channel_list(facts['channels'])}{_elsewhere(facts, locale)}.",
         f"It sells about {locale.number(facts['mean_daily'])} a day{_inbound(facts, locale)}.",
+        _delivery(facts, locale),
         _order(facts, locale),
+        _also(facts, locale),
     ]
 
 
@@ -77,8 +79,10 @@ def _low_stock(facts: Facts, locale: Locale) -> list[str]:
     return [
         f"{locale.number(facts['available'], 0)} left on {channel_list(facts['channels'])}{when} "
         f"at about {locale.number(facts['mean_daily'])} a day{_inbound(facts, locale)}.",
+        _delivery(facts, locale),
         _chance(facts, locale),
         _order(facts, locale),
+        _also(facts, locale),
     ]
 
 
@@ -135,6 +139,33 @@ def _inbound(facts: Facts, locale: Locale) -> str:
     return f", {locale.number(inbound, 0)} more on the way" if inbound > 0 else ""
 
 
+def _delivery(facts: Facts, locale: Locale) -> str:
+    """When what is on its way should be there, from how long earlier orders took."""
+    if not facts.get("inbound"):
+        return ""
+    if facts.get("overdue_days"):
+        late = facts["overdue_days"]
+        return f"The delivery is {_days(late, locale)} later than usual: ask where it is."
+    comes, runs_out = facts.get("delivery_date"), facts.get("stockout_date")
+    if comes is None:
+        return ""
+    if runs_out is None or runs_out >= comes:
+        return f"A delivery is expected about {locale.date(comes)}."
+    return f"The delivery is expected about {locale.date(comes)}, too late: can it be hurried?"
+
+
+def _also(facts: Facts, locale: Locale) -> str:
+    """What the same SKU needs on other channels, where it stands better."""
+    needs = []
+    for row in facts.get("also", []):
+        days, many, by = row["days_of_cover"], row["order_quantity"], row["order_by_date"]
+        left = f" ({_days(days, locale)} left)" if row["state"] != "restock" and days is not None else ""
+        order = f", order {locale.number(many, 0)}" if many else ""
+        when = f" by {locale.date(by)}" if order and by and by > facts.get("today", "") else ""
+        needs.append(f"{channel_name(row['channel'])}{left}{order}{when}")
+    return f"Also low: {'; '.join(needs)}." if needs else ""
+
+
 def _elsewhere(facts: Facts, locale: Locale) -> str:
     others = [
         f"{locale.number(row['available'], 0)} on {channel_name(row['channel'])}"
@@ -174,7 +205,39 @@ def _anomaly(facts: Facts, locale: Locale) -> list[str]:
             f"{observed} orders in the {span} from {locale.instant(facts['start_at'])}; at this time of the week "
             f"about {expected} are usual."
         )
-    return [said, _what_to_check(facts)]
+    return [said, *(_why(one, locale) for one in facts.get("why", ())), _what_to_check(facts)]
+
+
+# What the records may say of a fall, in the words of a message.
+_CAUSES = {
+    "stock_out": "out of stock",
+    "lost_listing": "its listing is not active",
+    "price_rise": "its price rose",
+    "delivery_delay": "it ships late",
+}
+_CARRIES = 0.4  # of a fall: a part that carries less explains nothing
+
+
+def _why(one: Facts, locale: Locale) -> str:
+    """What is at stake on a channel, which part of the assortment or the country carries it, and a cause."""
+    orders, revenue = locale.number(one["missing_orders"], 0), locale.number(one["missing_revenue"], 0)
+    money = (
+        f", {revenue} {one['currency']} of sales"
+        if one.get("currency") and one["missing_revenue"] >= 1
+        else ""
+    )
+    said = f"Missing on {channel_name(one['channel'])}: about {orders} orders{money}"
+    part = next((part for part in one["parts"] if part["contribution"] >= _CARRIES and part["value"]), None)
+    if part is not None:
+        of = {"sku": "", "category": "category ", "region": "buyers in "}.get(part["dimension"], "")
+        said += f"; {locale.percent(min(part['contribution'], 1.0))} of it {of}{one_line(part['value'], 60)}"
+    elif one["parts"]:
+        said += "; spread over the assortment"
+    causes = [
+        f"{one_line(cause['sku'], 60)}: {_CAUSES.get(cause['cause'], one_line(cause['cause'], 40))}"
+        for cause in one["causes"]
+    ]
+    return f"{said}. {'; '.join(causes)}." if causes else f"{said}."
 
 
 def span(facts: Facts, locale: Locale) -> str:

@@ -12,7 +12,7 @@ from prefect.states import Completed
 
 from alerts import demand_rules
 from alerts.alert import Findings, Withheld
-from flows import connections, deciding, report
+from flows import connections, deciding, order_drops, report
 from flows.alerting import EVERY_MINUTES
 from flows.delivery import deliver
 from models import order_hours, special_days
@@ -56,6 +56,7 @@ def decide(now: datetime) -> deciding.Decided:
         + Findings(withheld=tuple(withheld))
     )
     report.table("anomaly-alerts-usual", _shown(counts), "Orders of whole channels beside what is usual")
+    findings = order_drops.with_reasons(findings, now)
     return deciding.decide(findings, TYPES, now, judged=counts["subject"].n_unique())
 
 

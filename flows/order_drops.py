@@ -1,7 +1,9 @@
 """Why fewer orders came than usual: what carries the fall, what the records say about it, what is at stake."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 from prefect import flow, task
@@ -10,9 +12,14 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
+from alerts import demand_rules
+from alerts.alert import Findings
 from flows import connections, report
 from models import drop
 from warehouse import order_counts, read
+
+USUAL_WEEKS = 4  # before a fall that show what is usual
+EXPLAINED = 10  # falls explained in one run, the largest
 
 
 @flow(name="explain-drop", flow_run_name="explain-drop-{channel}-{since}-to-{until}")
@@ -20,7 +27,7 @@ def explain_drop(
     channel: str,
     since: date,
     until: date,
-    usual_weeks: Annotated[int, Field(ge=1, le=26)] = 4,
+    usual_weeks: Annotated[int, Field(ge=1, le=26)] = USUAL_WEEKS,
 ) -> State[Any]:
     """Compare the orders of some days with the weeks before them, part by part.
 
@@ -42,15 +49,11 @@ def explain(channel: str, since: date, until: date, usual_weeks: int) -> dict[st
     engine = connections.postgres()
     if channel not in (known := read.selling_channels(engine)):
         raise ValueError(f"there is no channel {channel!r}; there are {', '.join(known) or 'none yet'}")
-    # Whole weeks, and the same weekdays of each: three days from a Friday on are compared with such three days.
-    days = (until - since).days
-    weeks_apart = -(-days // 7)
-    before = pl.concat(
-        order_counts.parts(engine, since - shift, until - shift, channel)
-        for shift in (timedelta(weeks=weeks_apart * number) for number in range(1, usual_weeks + 1))
+    zone = order_counts.channels(engine, datetime.now(UTC)).filter(pl.col("channel") == channel)["timezone"]
+    begin, end = (
+        datetime.combine(day, time(), ZoneInfo(zone[0] if len(zone) else "UTC")) for day in (since, until)
     )
-    during = order_counts.parts(engine, since, until, channel)
-    found = drop.explain(before, during, _facts(before, during, since, until), scale=1 / usual_weeks)
+    found = compared(channel, begin, end, usual_weeks)
     parts, causes = found.parts.to_dicts(), found.causes.to_dicts()
     report.table("order-drop-parts", parts, f"What carries the fall. {found.sentence()}")
     report.table(
@@ -65,6 +68,85 @@ def explain(channel: str, since: date, until: date, usual_weeks: int) -> dict[st
         "unexplained": found.unexplained,
         "parts": parts,
         "causes": causes,
+    }
+
+
+def compared(
+    channel: str,
+    since: datetime,
+    until: datetime,
+    usual_weeks: int = USUAL_WEEKS,
+    *,
+    expected: float | None = None,
+    **only: str | None,
+) -> drop.Explanation:
+    """Orders of a channel in `since <= t < until` against the same hours of the weeks before, or against as many as are
+    `expected`. `only` one `category` or `sku` where one is named."""
+    engine = connections.postgres()
+    # Whole weeks, and the same weekdays of each: three days from a Friday on are compared with such three days.
+    weeks_apart = -(-(until - since) // timedelta(weeks=1))
+    before = pl.concat(
+        order_counts.parts(engine, since - shift, until - shift, channel)
+        for shift in (timedelta(weeks=weeks_apart * number) for number in range(1, usual_weeks + 1))
+    )
+    during = order_counts.parts(engine, since, until, channel)
+    chosen = [pl.col(name) == value for name, value in only.items() if value]
+    before, during = before.filter(*chosen), during.filter(*chosen)
+    facts = _facts(before, during, since.date(), (until - timedelta(seconds=1)).date() + timedelta(days=1))
+    return drop.explain(before, during, facts, scale=1 / usual_weeks, expected_orders=expected)
+
+
+def with_reasons(findings: Findings, now: datetime) -> Findings:
+    """The findings with what carries each fall of orders, what the records say of it, and what is at stake, channel by
+    channel: the largest falls of a run, as a message holds no more."""
+    falls = [
+        alert for alert in findings.alerts if not alert.holding and alert.facts.get("direction") == "drop"
+    ]
+    falls = sorted(falls, key=lambda alert: alert.facts["observed"] - alert.facts["expected"])[:EXPLAINED]
+    if not falls:
+        return findings
+    known = order_counts.channels(connections.postgres(), now - timedelta(days=1))
+    currency = dict(known.select("channel", "currency").iter_rows())
+    reasons = {}
+    for alert in falls:
+        since = datetime.fromisoformat(alert.facts["start_at"])
+        until = since + timedelta(hours=alert.facts["hours"])
+        channels = alert.facts["channels"]
+        narrow = {"category": alert.facts["category"], "sku": alert.facts["sku"]}
+        expected = alert.facts["expected"] if len(channels) == 1 else None
+        told = [
+            _told(compared(channel, since, until, expected=expected, **narrow))
+            | {"channel": channel, "currency": currency.get(channel)}
+            for channel in channels
+        ]
+        reasons[alert.fingerprint] = [one for one in told if one["missing_orders"] > 0]
+    return replace(
+        findings, alerts=tuple(demand_rules.explained(alert, reasons) for alert in findings.alerts)
+    )
+
+
+def _told(found: drop.Explanation) -> dict[str, Any]:
+    """An explanation as a message and `core.alerts` keep it."""
+    return {
+        "missing_orders": round(found.missing_orders, 1),
+        "missing_revenue": round(found.missing_revenue, 2),
+        "parts": [
+            {
+                "dimension": row["dimension"],
+                "value": row["value"],
+                "contribution": round(row["contribution"], 3),
+            }
+            for row in found.parts.filter(pl.col("dimension") != "channel").head(3).iter_rows(named=True)
+        ],
+        "causes": [
+            {
+                "sku": row["sku"],
+                "cause": row["cause"],
+                "detail": row["detail"],
+                "orders": round(row["orders_at_stake"], 1),
+            }
+            for row in found.causes.head(3).iter_rows(named=True)
+        ],
     }
 
 

@@ -9,7 +9,7 @@ from warehouse import frames, sql
 from warehouse.frames import INSTANT
 
 _CHANNELS = """
-    SELECT c.id AS channel_id, c.name AS channel, c.account, c.timezone, w.read_until,
+    SELECT c.id AS channel_id, c.name AS channel, c.account, c.timezone, c.currency, w.read_until,
            (SELECT mode() WITHIN GROUP (ORDER BY r.ship_country) FROM (
                 SELECT o.ship_country FROM core.orders o
                 WHERE o.channel_id = c.id AND o.ship_country IS NOT NULL AND o.ordered_at >= %(since)s LIMIT 2000
@@ -32,7 +32,7 @@ _DAILY = """
 
 
 def channels(engine: Engine, since: datetime) -> pl.DataFrame:
-    """Active channels: account, time zone, where most buyers live, and until when all orders are read (null: not)."""
+    """Active channels: account, time zone, currency, where most buyers live, until when orders are read (or null)."""
     return frames.query(
         engine,
         _CHANNELS,
@@ -41,6 +41,7 @@ def channels(engine: Engine, since: datetime) -> pl.DataFrame:
             "channel": pl.String,
             "account": pl.String,
             "timezone": pl.String,
+            "currency": pl.String,
             "read_until": INSTANT,
             "country": pl.String,
         },
@@ -95,8 +96,8 @@ def listed_products(engine: Engine) -> pl.DataFrame:
     )
 
 
-def parts(engine: Engine, since: date, until: date, channel: str) -> pl.DataFrame:
-    """Orders of a channel placed on business days `since <= day < until`, by category, region and SKU.
+def parts(engine: Engine, since: datetime, until: datetime, channel: str) -> pl.DataFrame:
+    """Orders of a channel placed in `since <= t < until`, by category, region and SKU.
 
     `orders` are fractions of orders that add up to whole ones; `revenue` is net.
     """

@@ -1,5 +1,6 @@
 """Orders that stop are told within the hour, to the right name, and never from orders that were not read."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -99,6 +100,26 @@ def test_an_outage_is_one_critical_message_and_the_other_shop_goes_on(last_hour,
 def test_a_delisted_product_is_named_rather_than_its_channel_or_category(last_hour):
     (change,) = last_hour(as_usual(amazon_MUG=0)).result()["changes"]
     assert (change["severity"], change["title"]) == ("warning", "No orders: MUG on Amazon US")
+
+
+def test_a_fall_says_what_carries_it_what_is_at_stake_and_what_the_records_say(last_hour):
+    engine = connections.postgres()
+    hose = "FROM core.products p WHERE p.id = product_id AND p.sku = 'HOSE'"
+    listed = "UPDATE core.channel_products SET is_active = {} " + hose
+    with engine.begin() as connection:
+        connection.execute(text(listed.format("false")))
+        connection.execute(text("UPDATE core.order_items SET unit_price = 12"))
+    try:
+        last_hour(as_usual(amazon_MUG=4, amazon_PAN=4, amazon_HOSE=0))
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text(listed.format("true")))
+    with engine.connect() as connection:
+        (title, message), *more = connection.execute(text("SELECT title, message FROM core.alerts")).all()
+    assert not more
+    assert title.startswith("Orders have dropped: Amazon US")
+    assert re.search(r"Missing on Amazon US: about \d\d orders, [\d,]+ \w+ of sales; \d\d% of it ", message)
+    assert "HOSE: its listing is not active." in message
 
 
 def test_a_lost_buy_box_is_a_drop_of_one_product(last_hour):

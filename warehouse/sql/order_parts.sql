@@ -1,4 +1,4 @@
--- Orders and what they earned of one channel by category, region and SKU, placed in [since, until) by business day.
+-- Orders and what they earned of one channel by category, region and SKU, placed in [since, until).
 -- An order of several lines counts in parts, so that parts add up to orders. Replacements, tests and orders
 -- cancelled as a whole are left out.
 WITH placed AS (
@@ -11,7 +11,7 @@ WITH placed AS (
     JOIN core.channels c ON c.id = o.channel_id
     JOIN core.order_items i ON i.order_id = o.id
     LEFT JOIN core.products p ON p.id = i.product_id
-    WHERE o.order_date >= %(since)s AND o.order_date < %(until)s
+    WHERE o.ordered_at >= %(since)s AND o.ordered_at < %(until)s
       AND NOT o.is_replacement AND NOT o.is_test AND o.status <> 'cancelled'
       AND c.name = %(channel)s
 )

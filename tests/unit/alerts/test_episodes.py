@@ -38,6 +38,31 @@ class Watch:
         return sorted(e.fingerprint for e in self.episodes if e.resolved_at is None)
 
 
+def test_another_channel_of_the_sku_that_only_has_to_be_reordered_is_told_once_and_quietly():
+    shop, shelf = Watch(), position_row(channel="walmart-us", available=60, days_of_cover=17.0)
+    due = shelf | {"order_quantity": 150.0}
+    shop.sees(nearly_out(), shelf)
+    assert shop.sees(nearly_out(), due) == [("updated", "low_stock", "critical")]
+    (change,) = shop.last.transitions
+    assert (change.facts["new_channels"], change.facts["news_severity"]) == (["walmart-us"], "info")
+    assert change.facts["channels"] == ["amazon-us"]
+    assert "Also low: Walmart US, order 150." in change.message
+    assert shop.sees(nearly_out(), shelf) == shop.sees(nearly_out(), due) == []
+    assert shop.sees(nearly_out(), running_low(channel="walmart-us")) == [
+        ("updated", "low_stock", "critical")
+    ]
+
+
+def test_a_channel_that_was_well_for_a_week_is_news_again():
+    shop, well = Watch(), position_row(channel="walmart-us")
+    shop.sees(nearly_out(), running_low(channel="walmart-us"))
+    shop.sees(nearly_out(), well)
+    assert shop.sees(nearly_out(), running_low(channel="walmart-us"), minutes=3 * 1440) == []
+    shop.sees(nearly_out(), well)
+    again = shop.sees(nearly_out(), running_low(channel="walmart-us"), minutes=8 * 1440)
+    assert again == [("updated", "low_stock", "critical")]
+
+
 def test_an_episode_opens_once():
     shop = Watch()
     assert shop.sees(running_low()) == [("opened", "low_stock", "warning")]

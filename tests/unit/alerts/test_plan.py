@@ -86,7 +86,15 @@ def test_info_waits_for_the_digest():
     info = position_row(available=60, order_quantity=150.0, days_of_cover=17.0)
     result = planned(opened(info), ada())
     assert result.messages == ()
-    assert reasons(result) == ["it waits for the digest at 08:00"]
+    assert reasons(result) == ["it waits for the digest at 08:00 on monday"]
+    daily = planned(opened(info), ada(advice_day=None))
+    assert reasons(daily) == ["it waits for the digest at 08:00"]
+
+
+def test_a_reorder_is_advice_for_the_digest_even_on_its_last_day():
+    today = position_row(available=60, order_quantity=150.0, order_by_date=NOW.date(), days_of_cover=17.0)
+    result = planned(opened(today), ada())
+    assert [opened(today)[0].severity, result.messages] == ["warning", ()]
 
 
 def test_many_at_once_become_one_digest_worst_first():
@@ -193,7 +201,7 @@ def episode(kind="restock", severity="info", hours_ago=2.0, **known):
 
 
 def test_the_digest_comes_at_the_recipients_hour_once_a_day():
-    berlin = Routes(recipients=(ada(timezone="Europe/Berlin", digest_at="10:15"),))
+    berlin = Routes(recipients=(ada(timezone="Europe/Berlin", digest_at="10:15", advice_day="saturday"),))
     early = plan_digests([episode()], berlin, NOW - timedelta(minutes=20))  # 10:10 in Berlin
     due = [plan_digests([episode()], berlin, NOW + timedelta(minutes=30 * i)) for i in range(3)]
     assert early.messages == ()
@@ -202,8 +210,26 @@ def test_the_digest_comes_at_the_recipients_hour_once_a_day():
     assert due[0].messages[0].fingerprint == "digest:Ada"
 
 
-def test_no_digest_without_news():
+def test_advice_of_the_whole_week_is_told_on_its_day_and_on_no_other():
     routes = Routes(recipients=(ada(digest_at="09:00"),))
+    reorder = episode(hours_ago=30)
+    told = {day: plan_digests([reorder], routes, NOW + timedelta(days=day)).messages for day in range(5)}
+    assert [day for day, messages in told.items() if messages] == [2]  # the Monday
+    assert (
+        plan_digests([reorder], routes, NOW + timedelta(days=9)).messages == ()
+    )  # a week later it is no news
+
+
+def test_what_got_worse_since_yesterday_is_news_of_the_day():
+    routes = Routes(recipients=(ada(digest_at="09:00", digest_severities=("info", "warning")),))
+    news = {"news_at": (NOW - timedelta(hours=2)).isoformat(), "news_severity": "warning"}
+    low = episode("low_stock", "warning", hours_ago=90)
+    assert plan_digests([low], routes, NOW).messages == ()
+    assert len(plan_digests([replace(low, facts={**low.facts, **news})], routes, NOW).messages) == 1
+
+
+def test_no_digest_without_news():
+    routes = Routes(recipients=(ada(digest_at="09:00", advice_day=None),))
     old = episode(hours_ago=30)
     over = episode(resolved_at=NOW)
     assert plan_digests([old, over], routes, NOW).messages == ()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alerts.alert import Severity
 from alerts.errors import AlertConfigError
 from alerts.rules import stock_alerts
-from alerts.thresholds import Thresholds, load_thresholds
+from alerts.thresholds import Thresholds, load_thresholds, with_rows
 from tests.alerts_factories import NOW, day, nearly_out, position, position_row, running_low, sold_out
 
 
@@ -87,6 +87,55 @@ def test_reorder_point_reached_says_how_many_by_when_from_which_lead_time():
 def test_a_reorder_that_is_due_today_is_a_warning():
     row = position_row(available=60, order_quantity=150.0, order_by_date=day(0), days_of_cover=17.0)
     assert kinds(row) == [("restock", "warning")]
+
+
+def chances(week, fortnight, month=1.0):
+    return {"p_stockout_7d": week, "p_stockout_14d": fortnight, "p_stockout_30d": month}
+
+
+def judged(row, **limits):
+    """Types and severities of one row with columns the factory's frame lacks."""
+    frame = pl.concat([position({k: v for k, v in row.items() if k in position().columns}), pl.DataFrame([{
+        k: v for k, v in row.items() if k not in position().columns
+    }])], how="horizontal")  # fmt: skip
+    found = stock_alerts(frame, NOW, Thresholds(stock=limits))
+    return [alert for alert in found.alerts if not alert.holding]
+
+
+@pytest.mark.parametrize(
+    ("chance", "limits", "expected"),
+    [
+        (chances(0.1, 0.55), {}, []),
+        (chances(0.1, 0.7), {}, ["warning"]),
+        (chances(0.1, 0.55), {"likely": 0.5}, ["warning"]),
+        (chances(0.1, 0.55, 0.95), {"warning_days": 25}, ["warning"]),  # about 83 % within 25 days
+    ],
+)
+def test_low_stock_is_told_when_it_is_likely_and_not_when_it_may_as_well_last(chance, limits, expected):
+    row = position_row(available=40, days_of_cover=13.0) | chance
+    assert [alert.severity.value for alert in judged(row, **limits)] == expected
+
+
+def test_a_delivery_that_comes_too_late_is_said_with_both_dates():
+    row = nearly_out(inbound=200) | {"deliveries": [{"days": 8.2, "units": 200.0}], "overdue_days": 0.0}
+    (alert,) = judged(row)
+    assert "which lasts until about Nov 25, 2026" in alert.message
+    assert "The delivery is expected about Nov 30, 2026, too late: can it be hurried?" in alert.message
+
+
+def test_a_delivery_that_should_have_come_is_asked_after():
+    row = nearly_out(inbound=200) | {"deliveries": [], "overdue_days": 6.0}
+    (alert,) = judged(row)
+    assert "The delivery is 6 days later than usual: ask where it is." in alert.message
+
+
+def test_how_a_sku_is_bought_is_a_threshold_too():
+    rows = [{"scope": "category", "name": "Kitchen", "setting": "supply.lead_time_days", "value": 40},
+            {"scope": "sku", "name": "MUG-01", "setting": "supply.pack_size", "value": 12}]  # fmt: skip
+    terms = with_rows(Thresholds(), rows).supply_for("amazon", "Kitchen", "MUG-01")
+    assert (terms.lead_time_days, terms.pack_size, terms.service_level) == (40, 12, None)
+    with pytest.raises(AlertConfigError, match="pack_size"):
+        with_rows(Thresholds(), [rows[1] | {"value": 0}])
 
 
 def test_the_same_sku_on_three_channels_is_one_alert_with_the_worst_state():

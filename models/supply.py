@@ -1,0 +1,100 @@
+"""What is on its way and when it should be here: read from units inbound, the one thing channels tell of a delivery.
+
+No marketplace says when an order to a supplier will arrive. A rise of inbound is such an order, a fall its delivery,
+first in first out; how long past orders took says when an open one is due. A supplier takes as long whatever the
+channel, so times are learned by SKU.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+
+import polars as pl
+
+FEWEST = 2  # deliveries of a SKU before its own time is believed
+PATIENCE_DAYS = 3.0  # an order may be so much later than usual, …
+PATIENCE_RATE = (
+    0.25  # … or so much of its usual time, if that is more; what is later still may come any time or never
+)
+
+EXPECTED: dict[str, pl.DataType | type[pl.DataType]] = {
+    "series_id": pl.String,
+    "deliveries": pl.List(pl.Struct({"days": pl.Float64, "units": pl.Float64})),
+    "overdue_days": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Units ordered one day and delivered another (None: still on their way).
+
+    `is_seen` is False for what was on its way already when the channel was first looked at: nobody knows since when.
+    """
+
+    ordered: date
+    arrived: date | None
+    units: float
+    is_seen: bool = True
+
+
+def lots(moves: Iterable[tuple[date, float]], first_look: date | None = None) -> list[Lot]:
+    """Orders and deliveries of one series from its changes of inbound, oldest first, one a day."""
+    waiting: list[tuple[date, float]] = []
+    found: list[Lot] = []
+    for day, change in moves:
+        if change > 0:
+            waiting.append((day, change))
+        came = -change
+        while came > 0 and waiting:
+            ordered, units = waiting.pop(0)
+            taken = min(came, units)
+            found.append(Lot(ordered, day, taken, ordered != first_look))
+            came -= taken
+            if units > taken:
+                waiting.insert(0, (ordered, units - taken))
+    return found + [Lot(ordered, None, units, ordered != first_look) for ordered, units in waiting]
+
+
+def expected(moves: pl.DataFrame, today: date, usual_days: float) -> pl.DataFrame:
+    """One row per series with units on their way: `deliveries`, each in how many days and how many, soonest first, and
+    by how many days the oldest order is overdue (0: it is not).
+
+    `moves`: `series_id` ("<channel>|<sku>"), `date`, `moved` (units, above 0 ordered, below 0 delivered), `first_date`
+    (when the channel was first looked at). An order takes as long as its SKU's orders usually took, else as all did,
+    else `usual_days`. One that is a little overdue is expected within days; later than that it is not counted on.
+    """
+    own: dict[str, list[Lot]] = {}
+    by_series = moves.sort("date").group_by("series_id", maintain_order=True)
+    for series, days, moved, first in by_series.agg("date", "moved", pl.col("first_date").min()).iter_rows():
+        own[series] = lots(zip(days, moved, strict=True), first)
+    took: dict[str, list[int]] = {}
+    for series, found in own.items():
+        took.setdefault(_sku(series), []).extend(
+            (lot.arrived - lot.ordered).days for lot in found if lot.arrived is not None and lot.is_seen
+        )
+    everybody = [days for known in took.values() for days in known]
+    rows_out = []
+    for series, found in own.items():
+        known = took[_sku(series)]
+        usual = float(median(known if len(known) >= FEWEST else everybody or [usual_days]))
+        ages = [((today - lot.ordered).days, lot.units) for lot in found if lot.arrived is None]
+        if ages:
+            rows_out.append(
+                (series, _coming(ages, max(usual, 1.0)), max(max(a for a, _ in ages) - usual, 0.0))
+            )
+    return pl.DataFrame(rows_out, schema=EXPECTED, orient="row")
+
+
+def _coming(ages: list[tuple[int, float]], usual: float) -> list[dict[str, float]]:
+    """Deliveries, soonest first, of the open orders (days since they were placed, units) that can be counted on."""
+    patience = max(PATIENCE_DAYS, PATIENCE_RATE * usual)
+    due = [(usual - age, units) for age, units in ages if age <= usual + patience]
+    return [
+        {"days": days, "units": units}
+        for days, units in sorted((max(d, PATIENCE_DAYS) if d <= 0 else d, u) for d, u in due)
+    ]
+
+
+def _sku(series_id: str) -> str:
+    return series_id.partition("|")[2]
