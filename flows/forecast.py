@@ -1,7 +1,7 @@
 """Truth → accuracy; history → backtest → forecast → reorder points, a part of the catalogue at a time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
@@ -14,12 +14,13 @@ from prefect import flow, get_run_logger, task
 from prefect.assets import materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.futures import wait
 from prefect.states import Completed, Failed
 
-from flows import accuracy, connections, limits, reordering, report, stopping
+from flows import accuracy, connections, limits, reordering, report, stopping, task_runner
 from models import forecast as forecasting
 from models import plots, registry
-from models.base import Effort, ForecastSettings
+from models.base import MEMBERS, Effort, ForecastSettings
 from models.forecast import ForecastResult
 from warehouse import demand_sums, forecasts, plans, read
 
@@ -35,6 +36,14 @@ class Part:
     number: int
     products: list[int]
     series: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a part: how many series were forecast, or why none."""
+
+    series: int
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ def forecast(
         horizon_days: How many days ahead. Empty: WHARF_FORECAST_DAYS.
         effort: "full" for the night, "quick" for an answer in a minute or two at some cost in accuracy.
         within_minutes: Start no further part of the catalogue after this time; best sellers come first. Empty: all.
+            On Dask all parts start at once.
     """
     has_drifted = accuracy.measure(_now_on(day), return_state=True).result(raise_on_failure=False) is True
     return _foresee(
@@ -118,34 +128,30 @@ def _foresee(
     if not catalogue.parts:
         return Completed(name="NothingToDo", message="no sales yet", data={"series": 0, "of_series": 0})
     show = report.progress("forecast-progress", f"How many of {catalogue.series} series are forecast")
-    first: dict[str, Any] = {}
-    done, longest, failures = 0, 0.0, list[str]()
-    for part in catalogue.parts:
-        so_far = time.monotonic() - started
-        if first and within_minutes is not None and so_far + longest > 60 * within_minutes:
-            break
-        state = predict(
-            part,
-            day,
-            horizon,
-            effort,
-            generated_at,
-            retrain if not first else False,
-            catalogue.categories,
-            catalogue.channels,
-            first.get("history_until"),
-            return_state=True,
-        )
-        stopping.check()
-        if state.is_completed():
-            found = state.result()
-            first = first or found
-            done += found["series"]
-        elif not first:
-            return Failed(message=state.message)  # without models there is nothing for the other parts
-        else:
-            failures.append(f"part {part.number} ({part.series} series): {state.message}")
-        longest = max(longest, time.monotonic() - started - so_far)
+    asked: dict[str, Any] = {
+        "day": day,
+        "horizon": horizon,
+        "effort": effort,
+        "generated_at": generated_at,
+        "categories": catalogue.categories,
+        "channels": catalogue.channels,
+    }
+    state = predict(catalogue.parts[0], **asked, retrain=retrain, history_until=None, return_state=True)
+    stopping.check()
+    if not state.is_completed():
+        return Failed(message=state.message)  # without models there is nothing for the other parts
+    first = state.result()
+    asked |= {"retrain": False, "history_until": first["history_until"]}
+    done, failures = first["series"], list[str]()
+    show(100 * done / catalogue.series)
+    rest = catalogue.parts[1:]
+    if rest and task_runner.is_remote():
+        others: Iterable[Outcome] = task_runner.side_by_side(forecast_parts)(rest, asked)
+    else:
+        others = _in_turn(rest, asked, started, within_minutes)
+    for outcome in others:
+        done += outcome.series
+        failures += [outcome.failure] if outcome.failure else []
         show(100 * done / catalogue.series)
     tidy(generated_at)
     summary = {**first, "series": done, "of_series": catalogue.series, "horizon_days": horizon}
@@ -157,6 +163,35 @@ def _foresee(
             name="BestSellersOnly", message=f"{message} of {catalogue.series} series", data=summary
         )
     return Completed(message=message, data=summary)
+
+
+def _in_turn(
+    parts: Sequence[Part], asked: dict[str, Any], started: float, within_minutes: float | None
+) -> Iterator[Outcome]:
+    """One part after the other, as long as there is time: each uses all workers of this machine."""
+    longest = time.monotonic() - started
+    for part in parts:
+        so_far = time.monotonic() - started
+        if within_minutes is not None and so_far + longest > 60 * within_minutes:
+            return
+        state = predict(part, **asked, return_state=True)
+        stopping.check()
+        longest = max(longest, time.monotonic() - started - so_far)
+        yield _outcome(part, state)
+
+
+@flow(name="forecast-parts", flow_run_name="forecast-parts")
+def forecast_parts(parts: list[Part], asked: dict[str, Any]) -> list[Outcome]:
+    """All parts at once, wherever the task runner has room."""
+    futures = [predict.submit(part, **asked) for part in parts]
+    wait(futures)
+    return [_outcome(part, future.state) for part, future in zip(parts, futures, strict=True)]
+
+
+def _outcome(part: Part, state: State[Any]) -> Outcome:
+    if state.is_completed():
+        return Outcome(state.result()["series"])
+    return Outcome(0, f"part {part.number} ({part.series} series): {state.message}")
 
 
 @task(name="divide", cache_policy=NO_CACHE)
@@ -233,6 +268,7 @@ def predict(
         history,
         horizon,
         settings=ForecastSettings(
+            members=settings.members or MEMBERS,
             effort=effort,
             workers=settings.workers,
             retrain=retrain,
@@ -294,7 +330,11 @@ def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str,
         read.daily_demand(connections.postgres(), until=day, products=catalogue.parts[0].products),
         horizon,
         folds,
-        settings=ForecastSettings(effort=effort, workers=connections.settings().workers),
+        settings=ForecastSettings(
+            members=connections.settings().members or MEMBERS,
+            effort=effort,
+            workers=connections.settings().workers,
+        ),
         progress=lambda step, done, total: log.info("%s: %s of %s", step, done, total),
     )
     rows: list[dict[str, Any]] = result.scores.to_dicts()

@@ -70,6 +70,12 @@ class WharfSettings(BaseSettings):
     forecast_days: int = Field(default=90, ge=1, le=180, validation_alias="WHARF_FORECAST_DAYS")
     first_load_days: int = Field(default=730, ge=1, validation_alias="WHARF_FIRST_LOAD_DAYS")
     workers: int = Field(default=2, ge=1, le=64, validation_alias="WHARF_WORKERS")
+    # Which models forecast, by name and separated by spaces; empty: all
+    forecast_members: str = Field(default="", validation_alias="WHARF_FORECAST_MEMBERS")
+    # Where the parts of a large catalogue are forecast: one after the other here, or side by side on Dask
+    task_runner: Literal["local", "dask"] = Field(default="local", validation_alias="WHARF_TASK_RUNNER")
+    # tcp://host:port of a Dask scheduler; without one the run starts WHARF_WORKERS processes of its own
+    dask_address: str | None = Field(default=None, validation_alias="WHARF_DASK_ADDRESS")
     # Where `wharf up` listens: its Prefect server here, all else on 127.0.0.1
     prefect_host: str = Field(default="127.0.0.1", validation_alias="WHARF_PREFECT_HOST")
     prefect_port: int = Field(default=4200, ge=1, le=65535, validation_alias="WHARF_PREFECT_PORT")
@@ -95,6 +101,11 @@ class WharfSettings(BaseSettings):
                 f"WHARF_TIMEZONE={value!r} is no time zone; use a name such as Europe/Berlin"
             ) from error
         return value
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The models that forecast; empty: all."""
+        return tuple(self.forecast_members.split())
 
     @property
     def own_databases(self) -> "OwnDatabases":

@@ -1,24 +1,24 @@
 """From three marketplaces to ClickHouse and an inbox: what analysts and merchants see is what happened."""
 
 from datetime import timedelta
-from functools import partial
 
 import polars as pl
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from polars.testing import assert_series_equal
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME
+from prefect.variables import Variable
 from sqlalchemy import text
 
 from connectors.sandbox.faults import Fault
-from flows import connections, tracing
+from flows import connections, limits, tracing
 from flows import forecast as forecasting
 from flows.alerting import stock_alerts
 from flows.forecast import forecast
 from flows.inventory_planning import inventory_planning, what_if
 from flows.rollup import roll_up
 from flows.sync import sync
-from models.base import ForecastSettings
 from tests.canaries import in_clickhouse, in_files, in_postgres, in_sqlite, in_text, listening
 from tests.sandbox_factories import NOON
 from warehouse import alerts as store
@@ -113,6 +113,18 @@ def test_the_same_again_writes_nothing(synced):
     assert roll_up(return_state=True).result().days == 0
 
 
+def test_a_paused_account_is_read_only_where_a_run_names_it(synced):
+    Variable.set(limits.PAUSED_ACCOUNTS, ["amazon", "shopify", "walmart"], overwrite=True)
+    try:
+        state = sync(["inventory"], until=synced.now, return_state=True)
+        named = sync(["inventory"], ["walmart"], until=synced.now, return_state=True).result()
+    finally:
+        Variable.unset(limits.PAUSED_ACCOUNTS)
+    assert state.name == "NothingToDo"
+    assert "amazon, shopify, walmart" in state.message
+    assert [result.account for result in named] == ["walmart"]
+
+
 def test_one_wrong_credential_fails_its_account_alone(synced, monkeypatch):
     monkeypatch.setenv("WALMART_CLIENT_SECRET", "wrong")
     connections.forget()
@@ -142,13 +154,20 @@ def test_a_page_that_dies_moves_no_watermark_and_the_next_run_heals(synced):
     assert healed > before
 
 
-def test_stock_and_forecast_become_messages_once(synced, monkeypatch):
-    now = synced.now
+@pytest.fixture
+def in_parts(synced, monkeypatch):
+    """A catalogue in a few parts, and only the quick models: the slow ones have tests of their own."""
+    series = read.daily_demand(connections.postgres(), until=synced.now.date())["series_id"].n_unique()
+    monkeypatch.setattr(forecasting, "SERIES_AT_ONCE", series // 3)
+    monkeypatch.setenv("WHARF_FORECAST_MEMBERS", "seasonal_naive ets gradient_boosted")
+    connections.settings.cache_clear()
+    yield series
+    connections.settings.cache_clear()
+
+
+def test_stock_and_forecast_become_messages_once(synced, in_parts):
+    now, known = synced.now, in_parts
     sync(["inventory"], until=now, return_state=True)
-    known = read.daily_demand(connections.postgres(), until=now.date())["series_id"].n_unique()
-    monkeypatch.setattr(forecasting, "SERIES_AT_ONCE", known * 2 // 3)  # a catalogue in two parts
-    quick = partial(ForecastSettings, members=("seasonal_naive", "ets", "gradient_boosted"))
-    monkeypatch.setattr(forecasting, "ForecastSettings", quick)  # the slow members have tests of their own
     foreseen = forecast(now.date(), 21, "quick", return_state=True)
     assert foreseen.is_completed(), foreseen.message
     assert foreseen.result()["series"] == known
@@ -167,6 +186,26 @@ def test_stock_and_forecast_become_messages_once(synced, monkeypatch):
     assert store.listed(connections.postgres()).height == sum(
         c["change"] == "opened" for c in first["changes"]
     )
+
+
+def test_two_dask_processes_forecast_the_same(synced, in_parts, monkeypatch):
+    """A catalogue in parts, each forecast by whichever process of a Dask cluster has room."""
+    engine, day = connections.postgres(), synced.now.date()
+    before = read.latest_forecasts(engine, ["ensemble"])
+    assert len(forecasting.divide.fn(day).parts) > 2
+    monkeypatch.setenv("WHARF_TASK_RUNNER", "dask")
+
+    foreseen = forecast(day, 21, "quick", return_state=True)
+
+    assert foreseen.is_completed(), foreseen.message
+    after = read.latest_forecasts(engine, ["ensemble"])
+    assert (after["generated_at"] > before["generated_at"].max()).all()
+    both = before.join(after, on=["series_id", "date"], suffix="_dask")
+    assert both.height == before.height == after.height
+    for column in ("yhat", "lo80", "hi80", "lo95", "hi95"):
+        assert_series_equal(
+            both[column], both[f"{column}_dask"], check_names=False, rel_tol=1e-3, abs_tol=1e-3
+        )
 
 
 def test_no_credential_and_no_person_is_found_anywhere(synced, stack_home):

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
-from models import forecast
+from models import forecast, members
 from models.base import FORECAST_SCHEMA, ForecastSettings
 from models.registry import RegistryError
 from tests.models_factories import CHEAP, START, awkward, broken_rows, series, shop, weekly
@@ -200,3 +201,20 @@ def test_bad_requests_are_refused():
         forecast.backtest(shop(), 7, 0, settings=QUICK)
     with pytest.raises(ValueError, match="days of history"):
         forecast.backtest(series("a", [1.0, 2.0]), 7, 2, settings=QUICK)
+
+
+def test_a_worker_that_dies_costs_its_member_alone(monkeypatch):
+    def deadly(*args):
+        return [replace(job, function="os:_exit", arguments={"status": 3}) if job.name == "gradient_boosted" else job
+                for job in plan(*args)]  # fmt: skip
+
+    plan = members._plan
+    monkeypatch.setattr(members, "_plan", deadly)
+
+    result = forecast.run(
+        shop(days=120), 7, settings=ForecastSettings(members=("ets", "gradient_boosted"), workers=1)
+    )
+
+    assert any("gradient_boosted failed" in note and "status 3" in note for note in result.notes)
+    assert result.members == ["ets"]
+    assert set(result.frame["model"].unique()) == {"ets", "fixed", "ensemble"}
