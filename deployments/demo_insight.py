@@ -116,8 +116,8 @@ def pictures(output: Path) -> list[Path]:
     """The pictures of the flows' artifacts, as files."""
     made = []
     for key in PICTURES:
-        found = Artifact.get(key)
-        text = found.data if isinstance(found, Artifact) and isinstance(found.data, str) else ""
+        found = getattr(Artifact.get(key), "data", None)
+        text = found if isinstance(found, str) else ""
         for number, encoded in enumerate(re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", text), 1):
             made.append(output / f"{key}-{number}.png")
             made[-1].write_bytes(base64.b64decode(encoded))

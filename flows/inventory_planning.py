@@ -186,21 +186,10 @@ def _orders(
 def _moves(settings: WharfSettings, ordered: pl.DataFrame) -> pl.DataFrame:
     """Between the stocks of channels of one currency: margins of two currencies cannot be compared here."""
     ids = dict(ordered.select("channel", "channel_id").unique().iter_rows())
-    found = [
-        replenishment.transfers(
-            part.select(
-                "mean_daily",
-                "unit_margin",
-                "available",
-                product="product_id",
-                place="channel",
-                need_days="lead_time_days",
-            ),
-            _transfer_terms(settings),
-        )
-        for _, part in ordered.group_by(["currency"], maintain_order=True)
-    ]
-    moves = pl.concat(found)
+    lying = ordered.select("currency", "mean_daily", "unit_margin", "available", product="product_id", place="channel",
+                           need_days="lead_time_days")  # fmt: skip
+    parts = lying.partition_by("currency") or [lying]
+    moves = pl.concat([replenishment.transfers(part, _transfer_terms(settings)) for part in parts])
     return moves.with_columns(
         product_id="product",
         from_channel_id=pl.col("from_place").replace_strict(ids, return_dtype=pl.Int64),

@@ -50,7 +50,7 @@ def classes_plot(classes: pl.DataFrame, risk: pl.DataFrame) -> bytes:
         )
         bottom += values
     right.set_title("SKUs on channels that may run out")
-    right.set_ylim(0, max(float(bottom.max()) * 1.2, 1.0))
+    right.set_ylim(0, max(float(bottom.max(initial=0.0)) * 1.2, 1.0))
     right.set_yticks([])
     right.legend(frameon=False, ncols=2, loc="upper left")
     for side in ("top", "right"):
