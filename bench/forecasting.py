@@ -5,7 +5,8 @@
 DATA holds the folders named in bench/forecasting_sets.py; `promo` and `items` are simulated and need none. Origins of
 28 days; weights, pruning and bounds come from earlier origins only. `--drop-days 112` scores other, earlier days,
 `--seed 11` draws other series. statsforecast's answers are kept in bench-results/peers: a second run asks only Wharf.
-`--without promo` withholds a column; `--stock-outs 0.15` makes that share of days empty shelves, flagged.
+`--without promo` withholds a column; `--stock-outs 0.15` makes that share of days empty shelves, flagged; `--members
+ets tsb` leaves the others out.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import polars as pl
 from bench.forecasting_peers import peers
 from bench.forecasting_sets import SETS, SIZES, with_stock_outs
 from models import forecast
-from models.base import ForecastSettings, check_series
+from models.base import MEMBERS, ForecastSettings, check_series
 from models.champion import CLASSES, demand_class
 from models.metrics import naive_scale, score_frame
 from models.panel import build_panel
@@ -34,7 +35,7 @@ COLUMNS = ("wape", "rmsse", "bias", "wql", "cover80", "cover95", "below_hi80", "
 def measure(series: pl.DataFrame, asked: argparse.Namespace) -> dict[str, Any]:
     """Scores by model and by class, wall and CPU seconds (children included) of Wharf, CPU seconds of the peers."""
     began, spent = time.perf_counter(), _cpu()
-    settings = ForecastSettings(effort=asked.effort, workers=asked.workers)
+    settings = ForecastSettings(members=tuple(asked.members), effort=asked.effort, workers=asked.workers)
     given = with_stock_outs(series, asked.stock_outs) if asked.stock_outs else series
     result = forecast.backtest(given, asked.horizon, asked.folds, settings=settings, progress=_say)
     wall, cpu = time.perf_counter() - began, _cpu() - spent
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--size", default="sample", choices=list(SIZES))
     parser.add_argument("--limit", type=int, help="series per set instead of the size's")
     parser.add_argument("--effort", default="quick", choices=["quick", "full"])
+    parser.add_argument("--members", nargs="+", default=list(MEMBERS), help="which of them forecast")
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--horizon", type=int, default=28)
     parser.add_argument("--seed", type=int, default=3, help="which series are drawn")
@@ -134,6 +136,9 @@ def main() -> None:
         tables = {key: found[key].to_dicts() for key in ("scores", "by_class")}
         results[name] = {**found, **tables, "ratios": lines[-1]}
         label = f"{asked.size}-{asked.effort}-seed{asked.seed}-drop{asked.drop_days}"
+        changed = [*asked.without, *([f"out{asked.stock_outs:g}"] if asked.stock_outs else [])]
+        changed += asked.members if len(asked.members) < len(MEMBERS) else []
+        label = "-".join([label, *changed])
         (OUT / f"forecasting-{label}.json").write_text(json.dumps(results, indent=1, default=str))
     table = pl.DataFrame(lines)
     numbers = [column for column in table.columns if column != "set"]
