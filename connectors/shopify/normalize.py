@@ -3,7 +3,9 @@
 What the columns mean stands in `normalize_orders.py`, `normalize_catalog.py` and `normalize_carts.py`.
 """
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from connectors.base import Context, Page
@@ -33,6 +35,7 @@ _KINDS: dict[str, tuple[tuple[Kind[Any], ...], Callable[[Context], Book[Any]]]] 
     "returns": ((RETURNS, ORDER_RETURNS, REFUNDS), ReturnBook),
 }
 RESOURCES = tuple(_KINDS)
+_SHOP = re.compile(rb'"shop"\s*:\s*\{[^{}]*"currencyCode"\s*:\s*"([A-Z]{3})"')
 
 
 def payload(resource: str, body: bytes, context: Context) -> Normalized:
@@ -41,7 +44,17 @@ def payload(resource: str, body: bytes, context: Context) -> Normalized:
     Raises ValueError when the body is unreadable as a whole or holds no such record.
     """
     kinds, book = _KINDS[resource]
-    return _normalize(_kind_of(kinds, body), body, lambda: book(context))
+    told = _with_currency(context, body) if resource == "products" else context
+    return _normalize(_kind_of(kinds, body), body, lambda: book(told))
+
+
+def _with_currency(context: Context, body: bytes) -> Context:
+    """`context` in the currency that an answer states beside its products: their prices name none."""
+    found = _SHOP.search(body)
+    if found is None or context.home.currency:
+        return context
+    home = replace(context.home, currency=found[1].decode())
+    return replace(context, account=replace(context.account, channels=(home, *context.account.channels[1:])))
 
 
 def _kind_of(kinds: tuple[Kind[Any], ...], body: bytes) -> Kind[Any]:

@@ -301,8 +301,8 @@ def _orders(read: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     def of_lines(name: str) -> pl.Expr:
         return pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum())
 
-    # A total of an order with an unpriced line would be too small: then it is not known.
-    priced = (pl.col("total").is_not_null() | (pl.col("quantity") == 0)).all()
+    # A total of an order with an unpriced line would be too small: then it is not known. A cancelled line has no price.
+    priced = (pl.col("total").is_not_null() | (pl.col("quantity") == 0) | pl.col("is_cancelled")).all()
     orders = items.group_by("channel", _ORDER, maintain_order=True).agg(
         pl.col("ordered_at").min(),
         pl.col("updated_at").max().alias("source_updated_at"),

@@ -57,6 +57,14 @@ def test_an_item_can_be_cancelled_in_an_order_that_was_shipped():
     assert read.frame("order_items")["cancelled_quantity"].to_list() == [0, 3]
 
 
+def test_a_cancelled_line_without_a_price_leaves_the_orders_total_known():
+    gone = report_line(sku="B", **{"item-status": "Cancelled", "item-price": "", "item-tax": ""})
+    read = read_report(report_line(), gone)
+
+    [order] = read.frame("orders").to_dicts()
+    assert order["total"] == read.frame("order_items")["total"][0] is not None
+
+
 def test_a_cancelled_order_without_units_or_prices_divides_by_nothing():
     read = read_report(
         report_line(order_status="Cancelled", item_status="", quantity="0", item_price="", currency="")

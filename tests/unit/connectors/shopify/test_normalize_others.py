@@ -362,3 +362,11 @@ def test_a_customer_is_counts_under_a_reference_and_nothing_that_says_who():
     assert [(r.natural_key, r.field) for r in page.rejected] == [("78", "numberOfOrders")]
     assert not any(word in page.rejected[0].raw for word in ("Ada", "ada@", "Street"))
     assert stored.frame("customers").row(0)[1:6] == ("shopify:79", None, None, 3, Decimal("9.0000"))
+
+
+def test_a_shop_that_states_its_currency_beside_the_products_gives_their_prices_one():
+    cost_free = variant(inventoryItem={"id": "gid://shopify/InventoryItem/5", "unitCost": None})
+    data = {"shop": {"name": "a", "currencyCode": "CAD"}, "products": {"nodes": [product(cost_free)]}}
+
+    assert only(read("products", {"data": data}, currency="").frame("products"))["currency"] == "CAD"
+    assert only(read("products", {"data": data}, currency="EUR").frame("products"))["currency"] == "EUR"
