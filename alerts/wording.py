@@ -321,11 +321,6 @@ def _refused(facts: Facts, locale: Locale) -> list[str]:
 
 
 _DRIFTS = {"wape": "error", "bias": "bias", "cover80": "80 % bounds"}
-_PROMISES = {
-    "wape": "of the units were forecast wrong (WAPE), after",
-    "bias": "of the units were forecast too much (below 0: too little), after",
-    "cover80": "of the days lay within the 80 % bounds, after",
-}
 
 
 def _drift_title(facts: Facts, locale: Locale) -> str:
@@ -333,11 +328,17 @@ def _drift_title(facts: Facts, locale: Locale) -> str:
 
 
 def _drift(facts: Facts, locale: Locale) -> list[str]:
+    def told(value: float) -> str:
+        if facts["measure"] == "bias":
+            return f"{locale.percent(abs(value))} {'above' if value > 0 else 'below'} what was sold"
+        what = "of the days within the 80 % bounds" if facts["measure"] == "cover80" else "of the units wrong"
+        return f"{locale.percent(value)} {what}"
+
     return [
-        f"Since {locale.date(facts['since'])} {locale.percent(facts['found'])} "
-        f"{_PROMISES.get(facts['measure'], 'was measured, after')} {locale.percent(facts['promised'])} in the "
-        "backtest of the models in use.",
-        "The models are trained again tonight. If it stays so, look at what changed: prices, promotions, stock.",
+        f"Forecasts since {locale.date(facts['since'])}: {told(facts['found'])}. The backtest of the models in use "
+        f"had {told(facts['promised'])}.",
+        "The models are trained anew, once a week at most. If it stays so, look at what changed: prices, promotions, "
+        "stock.",
     ]
 
 

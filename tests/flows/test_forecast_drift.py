@@ -63,8 +63,8 @@ def test_drift_is_told_and_trained_away_once(measured):
     assert measured(90) is True
     ((kind, message),) = told()
     assert kind == "forecast_drift"
-    assert "45" in message
-    assert "30" in message
+    assert "46% of the units wrong" in message
+    assert "had 30%" in message
 
     trained = {"hash": "h", "data_from": None, "data_until": None, "series": 1, "scores": []}
     forecasts.keep_model(connections.postgres(), "v1", trained, trained_at=NOW - timedelta(days=2))
