@@ -25,7 +25,8 @@ def plan(
     )
     since = datetime.combine(today - timedelta(days=SUPPLY_DAYS), time(), UTC)
     terms = _terms(stock, deciding.current_thresholds(), settings)
-    coming = supply.expected(planning.inbound_moves(engine, since), today, settings.lead_time_days)
+    moves = planning.inbound_moves(engine, since)
+    coming = supply.expected(moves, today, settings.lead_time_days)
     position = pl.concat([stock, terms], how="horizontal").join(
         coming, on="series_id", how="left", maintain_order="left"
     )
@@ -37,6 +38,7 @@ def plan(
         lead_time_sd_days=settings.lead_time_spread_days,
         review_days=settings.review_days,
         service_level=settings.service_level,
+        past_delays=supply.delays(moves),
         now_date=today,
     )
 

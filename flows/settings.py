@@ -58,7 +58,7 @@ class WharfSettings(BaseSettings):
         default=3.0, ge=0, le=90, validation_alias="WHARF_LEAD_TIME_SPREAD_DAYS"
     )
     order_cost: float = Field(default=5.0, gt=0, validation_alias="WHARF_ORDER_COST")
-    holding_rate: float = Field(default=0.25, gt=0, le=2, validation_alias="WHARF_HOLDING_RATE")
+    holding_rate: float = Field(default=0.25, gt=0, le=10, validation_alias="WHARF_HOLDING_RATE")
     purchase_budget: float | None = Field(default=None, ge=0, validation_alias="WHARF_PURCHASE_BUDGET")
     transfer_days: float = Field(default=5.0, ge=0, le=90, validation_alias="WHARF_TRANSFER_DAYS")
     transfer_cost: float = Field(default=10.0, ge=0, validation_alias="WHARF_TRANSFER_COST")

@@ -12,6 +12,7 @@ from statistics import median
 
 import polars as pl
 
+FEWEST_DELAYS = 20  # deliveries before their delays stand for a lead time's spread
 FEWEST = 2  # deliveries of a SKU before its own time is believed
 PATIENCE_DAYS = 3.0  # an order may be so much later than usual, …
 PATIENCE_RATE = (
@@ -64,15 +65,8 @@ def expected(moves: pl.DataFrame, today: date, usual_days: float) -> pl.DataFram
     (when the channel was first looked at). An order takes as long as its SKU's orders usually took, else as all did,
     else `usual_days`. One that is a little overdue is expected within days; later than that it is not counted on.
     """
-    own: dict[str, list[Lot]] = {}
-    by_series = moves.sort("date").group_by("series_id", maintain_order=True)
-    for series, days, moved, first in by_series.agg("date", "moved", pl.col("first_date").min()).iter_rows():
-        own[series] = lots(zip(days, moved, strict=True), first)
-    took: dict[str, list[int]] = {}
-    for series, found in own.items():
-        took.setdefault(_sku(series), []).extend(
-            (lot.arrived - lot.ordered).days for lot in found if lot.arrived is not None and lot.is_seen
-        )
+    own = _by_series(moves)
+    took = _took(own)
     everybody = [days for known in took.values() for days in known]
     rows_out = []
     for series, found in own.items():
@@ -84,6 +78,34 @@ def expected(moves: pl.DataFrame, today: date, usual_days: float) -> pl.DataFram
                 (series, _coming(ages, max(usual, 1.0)), max(max(a for a, _ in ages) - usual, 0.0))
             )
     return pl.DataFrame(rows_out, schema=EXPECTED, orient="row")
+
+
+def delays(moves: pl.DataFrame) -> list[float]:
+    """By how many days past orders missed the usual time of their SKU (`moves` as in `expected`); none where there were
+    too few to tell how suppliers are."""
+    known = [days for days in _took(_by_series(moves)).values() if len(days) >= FEWEST]
+    late = [float(each - median(days)) for days in known for each in days]
+    return late if len(late) >= FEWEST_DELAYS else []
+
+
+def _by_series(moves: pl.DataFrame) -> dict[str, list[Lot]]:
+    by_series = moves.sort("date").group_by("series_id", maintain_order=True)
+    return {
+        series: lots(zip(days, moved, strict=True), first)
+        for series, days, moved, first in by_series.agg(
+            "date", "moved", pl.col("first_date").min()
+        ).iter_rows()
+    }
+
+
+def _took(own: dict[str, list[Lot]]) -> dict[str, list[int]]:
+    """By SKU the days each delivered order took, of those whose beginning was seen."""
+    took: dict[str, list[int]] = {}
+    for series, found in own.items():
+        took.setdefault(_sku(series), []).extend(
+            (lot.arrived - lot.ordered).days for lot in found if lot.arrived is not None and lot.is_seen
+        )
+    return took
 
 
 def _coming(ages: list[tuple[int, float]], usual: float) -> list[dict[str, float]]:

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from models.supply import Lot, expected, lots
+from models.supply import Lot, delays, expected, lots
 
 TODAY = date(2026, 11, 21)
 
@@ -13,7 +13,10 @@ def ago(days):
     return TODAY - timedelta(days=days)
 
 
-def coming(*moves, first=ago(200), usual_days=14):
+FIRST = ago(200)
+
+
+def coming(*moves, first=FIRST, usual_days=14):
     frame = pl.DataFrame(
         [(series, day, float(units), first) for series, day, units in moves],
         schema={"series_id": pl.String, "date": pl.Date, "moved": pl.Float64, "first_date": pl.Date},
@@ -61,3 +64,17 @@ def test_what_was_on_its_way_at_the_first_look_teaches_no_time():
         ("a|MUG", ago(50), 9), ("a|MUG", ago(49), -9), ("a|MUG", ago(2), 9), first=ago(50), usual_days=20
     )
     assert found["a|MUG"]["deliveries"] == [{"days": 18.0, "units": 9.0}]
+
+
+def test_delays_are_told_from_the_usual_time_of_each_sku_once_there_are_enough():
+    """Twelve SKUs whose first two orders took ten days and whose third came nine days late."""
+    took = (10, 10, 19)
+    rows = [
+        (f"a|S{sku}", ago(150 - 40 * n - shift), units, ago(200))
+        for sku in range(12) for n, days in enumerate(took) for shift, units in ((0, 5.0), (days, -5.0))
+    ]  # fmt: skip
+    frame = pl.DataFrame(rows, schema=["series_id", "date", "moved", "first_date"], orient="row")
+
+    assert sorted(set(delays(frame))) == [0.0, 9.0]
+    assert delays(frame).count(9.0) == 12
+    assert delays(frame.head(12)) == []
