@@ -117,7 +117,7 @@ def _of_sku(rows: list[Row], now: datetime, thresholds: Thresholds, *, weekly: b
     worst = next((kind for kind in _WORST_FIRST if kind in own.values()), None)
     if worst is not None:
         said.add(_KINDS[worst][0])
-        concerned = [row for row in rows if _KINDS.get(own.get(row["channel"], ""), ("",))[0] in said]
+        concerned = [row for row in rows if own.get(row["channel"]) == worst]
         yield _alert(worst, concerned, rows, now, states=own)
     for kind, those in lying.items():
         said.add(kind)
