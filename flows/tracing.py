@@ -6,6 +6,7 @@ log lines first. Requests are traced in `connectors.client` and not by an instru
 URLs, trace Prefect's own client, and send a header of ours to the marketplaces.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -16,10 +17,11 @@ from opentelemetry import trace
 from flows import logs
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
     from sqlalchemy import Engine
 
+log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("wharf")
 
 
@@ -41,19 +43,25 @@ def install() -> None:
     except ValueError:  # a wrong setting is told where settings are used, not here
         return
     if wanted == "otlp":
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        try:
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+            from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        except ImportError:
+            log.warning(
+                "WHARF_TRACES=otlp needs the extra `traces`: uv sync --extra traces; nothing is traced"
+            )
+            return
+        # A merge ends hundreds of spans at once; what does not fit is dropped.
+        send(BatchSpanProcessor(inert(OTLPSpanExporter()), max_queue_size=20_000))
 
-        send(OTLPSpanExporter())
 
-
-def send(exporter: "SpanExporter") -> None:
-    """Spans of this process go to `exporter`, in batches, the last ones when the process ends."""
+def send(processor: "SpanProcessor") -> None:
+    """Spans of this process go to `processor`; it is told when the process ends."""
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: "wharf"}))
-    provider.add_span_processor(BatchSpanProcessor(inert(exporter)))
+    provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
 
 
