@@ -37,10 +37,11 @@ def save(engine: Engine, frame: pl.DataFrame, *, generated_at: datetime) -> int:
         )
         found = connection.execute(
             text(
-                "INSERT INTO core.demand_sums (product_id, channel_id, lead_days, mean_units, quantiles, generated_at)"  # noqa: S608
+                "INSERT INTO core.demand_sums (product_id, channel_id, lead_days, mean_units, quantiles, generated_at)"
                 " SELECT p.id, ch.id, i.lead_days, i.mean_units, i.quantiles, :at FROM incoming i"
-                " JOIN core.channels ch ON starts_with(i.series_id, ch.name || '|')"
-                f" JOIN core.products p ON i.series_id = {_SERIES}"
+                " JOIN core.channels ch ON ch.name = split_part(i.series_id, '|', 1)"
+                # by its own column: compared as one text, every row would meet every product
+                " JOIN core.products p ON p.sku = substr(i.series_id, strpos(i.series_id, '|') + 1)"
             ),
             {"at": generated_at},
         )
