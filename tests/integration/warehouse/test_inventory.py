@@ -3,7 +3,7 @@
 import pytest
 
 from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, order, stock
-from warehouse import read
+from warehouse import planning, read
 
 NOW = "SELECT p.sku, i.quantity_available FROM core.inventory i JOIN core.products p ON p.id = i.product_id ORDER BY 1"
 
@@ -137,3 +137,14 @@ def test_an_unchanged_snapshot_read_later_writes_no_row_version(loader):
 
     result = snapshot(loader, [{**later[0], "quantity_available": 4}, *later[1:]], until=T0 + 2 * HOUR)
     assert (result.updated, result.unchanged) == (1, 11)
+
+
+def test_what_is_on_its_way_is_read_from_changes_of_inbound(loader):
+    for day, (here, inbound) in enumerate([(5, 0), (5, 20), (3, 20), (23, 0)]):
+        snapshot(loader, [stock("A", here, quantity_inbound=inbound), stock("B", 9)], until=T0 + day * DAY)
+    moves = planning.inbound_moves(loader.engine, T0 - DAY)
+    assert moves["moved"].to_list() == [20.0, -20.0]
+    ordered, delivered = moves["date"].to_list()
+    assert [(delivered - ordered).days, (ordered - moves["first_date"][0]).days] == [2, 1]
+    since = planning.inbound_moves(loader.engine, T0 + DAY)
+    assert (since["moved"][0], since["date"][0]) == (20.0, since["first_date"][0])  # there at the first look
