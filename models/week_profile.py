@@ -35,9 +35,7 @@ class Usual:
 
     def mean(self, rows: Ints, last: Ints, promo: Floats, weeks: int) -> Floats:
         """Mean units of column `last` and the same weekdays before it, of days with a promotion or without."""
-        return np.where(
-            promo > 0, weekly(*self.on, rows, last, weeks), weekly(*self.off, rows, last, weeks)
-        )
+        return np.where(promo > 0, weekly(*self.on, rows, last, weeks), weekly(*self.off, rows, last, weeks))
 
     def pace(self, rows: Ints, t: Ints, window: int, scale: Floats) -> Floats:
         """Units of the last `window` days over what was usual for them; `scale` of both steadies small numbers."""
