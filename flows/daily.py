@@ -42,7 +42,8 @@ def sync_orders(accounts: Sequence[str] = ()) -> State[Any]:
         accounts: Names of the accounts to read. Empty: all that are configured.
     """
     return finish(
-        sync(["orders", "returns", "carts", "customers"], accounts, return_state=True), roll_up(return_state=True)
+        sync(["orders", "returns", "carts", "customers"], accounts, return_state=True),
+        roll_up(return_state=True),
     )
 
 

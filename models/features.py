@@ -49,7 +49,7 @@ def _has_spike(y: Floats) -> Bools:
     sale = units > 0
     number = np.cumsum(sale, axis=1, dtype=np.int32)
     before, sold = number - sale, np.cumsum(units, axis=1) - units
-    found: Bools = ((before >= 5) & (units * before > MOST_OVER_USUAL * sold * (1 - 1e-12))).any(axis=1)
+    found: Bools = np.any((before >= 5) & (units * before > MOST_OVER_USUAL * sold * (1 - 1e-12)), axis=1)
     rows = np.flatnonzero(number[:, -1] >= 5)
     first = np.stack([units[rows, (number[rows] >= k).argmax(axis=1)] for k in range(1, 6)])
     found[rows] |= first.max(axis=0) > MOST_OVER_USUAL * np.median(first, axis=0)

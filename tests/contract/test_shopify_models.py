@@ -78,7 +78,9 @@ class Answers:
         return lambda _info, **_args: self._data[name]
 
 
-@pytest.mark.parametrize("name", ["ORDERS", "PRODUCTS", "INVENTORY", "CARTS", "CUSTOMERS", "RETURNS", "PROBE"])
+@pytest.mark.parametrize(
+    "name", ["ORDERS", "PRODUCTS", "INVENTORY", "CARTS", "CUSTOMERS", "RETURNS", "PROBE"]
+)
 def test_answers_of_the_sandbox_hold_against_the_official_schema(official: GraphQLSchema, name: str):
     state = SandboxState(small_world())
     state.clock.freeze(NOW)

@@ -238,7 +238,9 @@ def test_the_plan_from_that_forecast_stands_in_clickhouse(synced):
     client = connections.clickhouse()
     try:
         counts = {
-            name: client.query(f"SELECT count() FROM analytics.{name}").result_rows[0][0] for name in PLANNED
+            name: client.query(f"SELECT count() FROM analytics.{name}").result_rows[0][0]
+            for name in PLANNED
+            if name != "season_orders"  # a deployment of its own, asked for one season at a time
         }
         spent, empty = client.query(
             "SELECT toFloat64(sum(order_amount)), countIf(order_quantity <= 0) FROM analytics.replenishment"
