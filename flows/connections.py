@@ -3,6 +3,7 @@
 Flows exchange names; each task asks here for what a name stands for, in its own process.
 """
 
+import threading
 import weakref
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from flows.sealing import Vault
 from flows.settings import WharfSettings
 from flows.tokens import SealedTokens
 
+_opening = threading.Lock()  # tasks of one run start side by side; one engine a process is enough
 _sessions: "weakref.WeakSet[Any]" = weakref.WeakSet()  # every open psycopg2 connection of this process
 
 
@@ -27,9 +29,14 @@ def settings() -> WharfSettings:
     return WharfSettings()
 
 
-@cache
 def postgres() -> Engine:
     """The warehouse's PostgreSQL, with a schema this code can write to."""
+    with _opening:
+        return _engine()
+
+
+@cache
+def _engine() -> Engine:
     from warehouse import engines
 
     url = settings().database_url
@@ -99,8 +106,8 @@ def account(name: str) -> Account:
 
 def forget() -> None:
     """Reads settings anew next time; for a process whose environment has changed."""
-    if postgres.cache_info().currsize:
-        postgres().dispose()
-    for cached in (settings, postgres, vault, accounts):
+    if _engine.cache_info().currsize:
+        _engine().dispose()
+    for cached in (settings, _engine, vault, accounts):
         cached.cache_clear()
     logs.forget()

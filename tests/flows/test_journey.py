@@ -94,7 +94,9 @@ def test_traces_lead_from_a_run_to_its_requests_and_statements(synced):
         return [*(path(above) if above else []), span.name]
 
     paths = {" > ".join(path(span)) for span in spans.values()}
-    assert "sync-all > ingest-amazon-orders > window > merge > INSERT" in {p.rsplit(" ", 1)[0] for p in paths}
+    assert "sync-all > ingest-amazon-orders > window > merge > INSERT" in {
+        p.rsplit(" ", 1)[0] for p in paths
+    }, sorted(paths)
     assert any(
         p.startswith("sync-all > ingest-shopify-orders > window > ") and "orders" in p for p in paths
     ), paths

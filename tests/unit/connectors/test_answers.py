@@ -1,6 +1,7 @@
 """What each answer of a channel leads to, over real HTTP: one table a platform. Nothing sleeps but the slow answers."""
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -320,10 +321,11 @@ def test_what_does_not_pass_ends_the_read_by_name(
 ):
     place.state.faults.add(Fault.model_validate({"operation": OPERATIONS[platform], **rule}))
 
-    with pytest.raises(error, match=words) as caught:
+    with pytest.raises(error) as caught:
         place.read(platform)
 
     assert platform in str(caught.value)
+    assert re.search(words, str(caught.value))
     assert place.requests == asked
 
 
