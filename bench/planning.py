@@ -182,8 +182,12 @@ def main() -> int:
         data_services(Path(folder), database_url=None, clickhouse_url=None) as services,
     ):
         schema.upgrade(services.database_url, services.clickhouse_url)
-        os.environ |= {"DATABASE_URL": services.database_url, "CLICKHOUSE_URL": services.clickhouse_url,
-                       "WHARF_HOME": folder, "WHARF_SECRET_KEY": "a key for the benchmark alone"}  # fmt: skip
+        os.environ |= {
+            "DATABASE_URL": services.database_url,
+            "CLICKHOUSE_URL": services.clickhouse_url,
+            "WHARF_HOME": folder,
+            "WHARF_SECRET_KEY": "a key for the benchmark alone",  # pragma: allowlist secret
+        }
         engine = engines.postgres(services.database_url)
         timed("filling the tables", lambda: fill(engine, options.skus, options.orders))
         engine.dispose()
