@@ -60,6 +60,12 @@ class Past:
     level: Floats  # mean of the last half year
     closed: Bools  # days on which nothing was open: they are 0 and teach nothing; `y` is NaN there
 
+    @property
+    def unsold(self) -> Bools:
+        """Series without a sale in the half year before: there is no unit to count their errors in, and the first
+        sales of a new product, counted in next to nothing, would set the bounds of its whole class."""
+        return self.level <= 0
+
 
 def past_of(panel: Panel, offset: int, said: Mapping[str, Floats], closed: Bools) -> Past:
     """A past origin of the panel, ready to be judged on the days that were not foreseen as `closed`."""

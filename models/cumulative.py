@@ -80,7 +80,7 @@ def _scaled(past: Past, yhat: Floats, lead: int) -> Floats:
     # a few unknown days are taken as forecast: dropping the series would leave only the always-available
     actual = np.where(np.isnan(y), yhat[:, :lead], y).sum(axis=1)
     scaled: Floats = (actual - total) / sum_unit(past.spread, past.level, total, lead)
-    scaled[gaps > 0.3] = np.nan
+    scaled[(gaps > 0.3) | past.unsold] = np.nan
     return scaled
 
 

@@ -68,6 +68,7 @@ def calibrate(
     weight = np.concatenate([np.full(len(p.group), RECENT ** ((p.offset - newest) / 28)) for p in pasts])
     y = np.vstack([past.y for past in pasts])
     units = np.vstack([cell_unit(p.spread, p.level, f) for p, f in zip(pasts, said, strict=True)])
+    y[np.concatenate([past.unsold for past in pasts])] = np.nan
     scaled = (y - np.vstack(list(said))) / units
     for bound, chance in QUANTILES.items():
         result.residual[bound] = _tables(scaled, weight, group, blocks, chance)
