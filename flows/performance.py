@@ -61,7 +61,8 @@ def _show(regions: pl.DataFrame, earned: pl.DataFrame) -> None:
     parts = []
     if regions.height:
         parts.append(report.picture(performance_plots.regions_plot(regions), "regions"))
-    if earned["contribution"].count():
+    # Where no cost is known at all, only products without a sale (refunds alone) have a contribution.
+    if earned.filter(pl.col("net_sales") > 0)["contribution"].count():
         parts.append(report.picture(performance_plots.earnings_plot(earned), "what products earn"))
     unknown = earned["contribution"].null_count()
     if unknown:
