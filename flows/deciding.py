@@ -15,6 +15,7 @@ from alerts.links import Linker
 from flows import connections, report
 from warehouse import alert_settings as kept_settings
 from warehouse import alerts as store
+from warehouse import outbox
 
 
 @dataclass
@@ -47,7 +48,7 @@ def audience() -> tuple[routes.Routes, Linker | None]:
     """Recipients of the file and of the database, without the addresses providers refuse; and who makes links."""
     engine, settings = connections.postgres(), alert_settings.load_settings()
     known = settings.routes().with_rows(kept_settings.recipients(engine))
-    return known.without(store.suppressed(engine)), settings.linker()
+    return known.without(outbox.suppressed(engine)), settings.linker()
 
 
 def known_episodes(types: Collection[str] | None = None) -> list[Episode]:

@@ -14,6 +14,7 @@ from alerts import settings as alert_settings
 from alerts.senders import senders_for
 from flows import connections, deciding, report
 from warehouse import alerts as store
+from warehouse import outbox
 
 AT_ONCE = 200  # messages claimed for sending at a time
 ASKED = ("sms",)  # ways whose provider can be asked what became of a message
@@ -64,7 +65,7 @@ def plan_digests(now: datetime) -> dict[str, Any]:
     """Queue the digests that are due; a recipient's digest of a day is queued once however often this runs."""
     routes, linker = deciding.audience()
     planned = plan.plan_digests(deciding.known_episodes(), routes, now, linker)
-    new = store.queue_new(connections.postgres(), [m.as_dict() for m in planned.messages], now)
+    new = outbox.queue_new(connections.postgres(), [m.as_dict() for m in planned.messages], now)
     return {"digests": new, "unsent": deciding.unsent_rows(planned.unsent)}
 
 
@@ -87,26 +88,26 @@ def deliver(now: datetime) -> list[dict[str, Any]]:
     """Send what is due until nothing is; each round is stored before the next is claimed."""
     engine = connections.postgres()
     senders = senders_for(alert_settings.load_settings())
-    health = {way: dispatch.Health.from_dict(kept) for way, kept in store.health(engine).items()}
-    followed = dispatch.follow_up(store.accepted(engine, ASKED, now), senders)
-    store.settle(engine, [result.as_dict() for result in followed], now)
-    failed = store.undelivered(engine, now)
-    passed = dispatch.pass_on(failed, senders, now, resolved=store.resolved(engine), health=health)
-    store.settle(engine, [result.as_dict() for result in passed], now)
+    health = {way: dispatch.Health.from_dict(kept) for way, kept in outbox.health(engine).items()}
+    followed = dispatch.follow_up(outbox.accepted(engine, ASKED, now), senders)
+    outbox.settle(engine, [result.as_dict() for result in followed], now)
+    failed = outbox.undelivered(engine, now)
+    passed = dispatch.pass_on(failed, senders, now, resolved=outbox.resolved(engine), health=health)
+    outbox.settle(engine, [result.as_dict() for result in passed], now)
     sent: list[dict[str, Any]] = []
-    while claimed := store.claim_due(engine, now, AT_ONCE):
-        results = dispatch.deliver(claimed, senders, now, resolved=store.resolved(engine), health=health)
-        store.settle(engine, [result.as_dict() for result in results], now)
+    while claimed := outbox.claim_due(engine, now, AT_ONCE):
+        results = dispatch.deliver(claimed, senders, now, resolved=outbox.resolved(engine), health=health)
+        outbox.settle(engine, [result.as_dict() for result in results], now)
         rows = {row["idempotency_key"]: row for row in claimed}
         sent += [_shown(rows[result.idempotency_key], result) for result in results]
     if sent:
-        store.save_health(engine, {way: kept.as_dict() for way, kept in health.items()}, now)
+        outbox.save_health(engine, {way: kept.as_dict() for way, kept in health.items()}, now)
     return sent
 
 
 def waiting(now: datetime) -> list[dict[str, Any]]:
     """Messages not sent yet and why, as rows of an artifact: no address, no text."""
-    rows = store.waiting(connections.postgres())
+    rows = outbox.waiting(connections.postgres())
     return [
         {
             "way": row["way"],

@@ -10,7 +10,7 @@ from alerts.dispatch import deliver
 from alerts.receivers.app import environment
 from alerts.senders import senders_for
 from alerts.settings import AlertSettings
-from warehouse import alerts as store
+from warehouse import outbox
 from warehouse.engines import postgres
 
 
@@ -22,10 +22,10 @@ def main() -> None:
     print("ready", flush=True)
     while True:
         now = datetime.now(UTC) + timedelta(seconds=float(ahead))
-        claimed = store.claim_due(engine, now, 1)
+        claimed = outbox.claim_due(engine, now, 1)
         if not claimed:
             return
-        store.settle(engine, [result.as_dict() for result in deliver(claimed, senders, now)], now)
+        outbox.settle(engine, [result.as_dict() for result in deliver(claimed, senders, now)], now)
 
 
 if __name__ == "__main__":

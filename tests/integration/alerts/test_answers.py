@@ -12,7 +12,7 @@ from alerts.links import Linker
 from deployments.callbacks import app
 from flows import connections
 from warehouse import alerts as store
-from warehouse import schema
+from warehouse import outbox, schema
 
 pytestmark = pytest.mark.stack
 
@@ -40,7 +40,7 @@ def desk(database_url, monkeypatch):
     change = {"fingerprint": "stockout:MUG", "change": "opened", "alert_type": "stockout", "severity": "critical", "title": "Out of stock", "message": "m", "facts": {}}  # fmt: skip # noqa: E501
     sms = {"idempotency_key": "k1", "fingerprint": "stockout:MUG", "way": "sms", "recipient": "+15551234567", "severity": "critical", "payload": {}, "not_before": NOW}  # fmt: skip # noqa: E501
     store.apply(engine, [change], [sms], NOW)
-    store.mark(engine, "k1", "accepted", now=NOW, provider_id="SM1")
+    outbox.mark(engine, "k1", "accepted", now=NOW, provider_id="SM1")
     yield engine
     connections.forget()
 
@@ -85,8 +85,8 @@ def test_reports_move_a_message_forward_once(desk):
 def test_an_opted_out_number_is_shown_and_the_message_goes_on_to_another_way(desk):
     twilio(MessageSid="SM1", MessageStatus="undelivered", ErrorCode="21610", To="+15551234567")
     assert state(desk) == "undelivered"
-    assert store.suppressed(desk) == {("sms", "+15551234567")}
-    assert [row["idempotency_key"] for row in store.undelivered(desk, NOW)] == ["k1"]
+    assert outbox.suppressed(desk) == {("sms", "+15551234567")}
+    assert [row["idempotency_key"] for row in outbox.undelivered(desk, NOW)] == ["k1"]
 
 
 def test_a_forged_report_changes_nothing(desk):

@@ -19,7 +19,7 @@ from alerts.rules import stock_alerts
 from tests.alerts_factories import position, position_row, running_low, sold_out
 from tests.integration.alerts.test_receivers import Receivers
 from warehouse import alerts as store
-from warehouse import schema
+from warehouse import outbox, schema
 from warehouse.engines import postgres
 
 pytestmark = pytest.mark.stack
@@ -60,13 +60,13 @@ def decide(engine, now, *rows, **recipient):
 
 
 def send(engine, senders, now):
-    claimed = store.claim_due(engine, now)
+    claimed = outbox.claim_due(engine, now)
     open_now = {
         row["fingerprint"] for row in store.open_episodes(engine).to_dicts() if row["resolved_at"] is None
     }
     ended = {row["fingerprint"] for row in claimed} - open_now
     results = deliver(claimed, senders, now, resolved=ended)
-    store.settle(engine, [result.as_dict() for result in results], now)
+    outbox.settle(engine, [result.as_dict() for result in results], now)
     return sorted(result.state for result in results)
 
 
@@ -119,8 +119,8 @@ def test_accepted_messages_are_followed_up(engine, receivers):
     decide(engine, now, sold_out())
     assert send(engine, senders, now) == ["accepted", "accepted"]
     receivers.app.state.sms_pace = timedelta(0)
-    taken = store.accepted(engine, ["sms"], now)
-    store.settle(engine, [result.as_dict() for result in follow_up(taken, senders)], now)
+    taken = outbox.accepted(engine, ["sms"], now)
+    outbox.settle(engine, [result.as_dict() for result in follow_up(taken, senders)], now)
     assert states(engine) == {"email": "accepted", "sms": "delivered"}
 
 
@@ -128,7 +128,7 @@ def test_a_takeover_is_stored_and_sent(engine, receivers):
     now, senders = datetime.now(UTC), receivers.senders()
     decide(engine, now, running_low(), phone="+15005550004", ways={"warning": ["sms"]})
     assert send(engine, senders, now) == ["undelivered"]
-    assert store.suppressed(engine) == {("sms", "+15005550004")}
+    assert outbox.suppressed(engine) == {("sms", "+15005550004")}
     assert send(engine, senders, now) == ["accepted"]
     assert states(engine) == {"sms": "undelivered", "email": "accepted"}
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.warehouse_factories import HOUR, T0
-from warehouse import alerts
+from warehouse import alerts, outbox
 
 MINUTE = timedelta(minutes=1)
 
@@ -93,7 +93,7 @@ def test_messages_are_claimed_when_due_worst_first_and_once(loader):
     claimed: list[str] = []
 
     def claim():
-        claimed.extend(row["idempotency_key"] for row in alerts.claim_due(loader.engine, T0, limit=1))
+        claimed.extend(row["idempotency_key"] for row in outbox.claim_due(loader.engine, T0, limit=1))
 
     threads = [threading.Thread(target=claim) for _ in range(4)]
     for thread in threads:
@@ -101,24 +101,24 @@ def test_messages_are_claimed_when_due_worst_first_and_once(loader):
     for thread in threads:
         thread.join()
     assert sorted(claimed) == ["bad", "mild"]
-    assert next(row["idempotency_key"] for row in alerts.claim_due(loader.engine, T0 + HOUR)) == "bad"
+    assert next(row["idempotency_key"] for row in outbox.claim_due(loader.engine, T0 + HOUR)) == "bad"
 
 
 def test_a_message_whose_sender_died_comes_again_and_says_so(loader):
     alerts.apply(loader.engine, [transition()], [message()], T0)
-    (first,) = alerts.claim_due(loader.engine, T0)
+    (first,) = outbox.claim_due(loader.engine, T0)
     assert (first["previous_state"], first["attempts"]) == ("pending", 1)
-    assert alerts.claim_due(loader.engine, T0 + MINUTE) == []
-    (second,) = alerts.claim_due(loader.engine, T0 + 3 * MINUTE)
+    assert outbox.claim_due(loader.engine, T0 + MINUTE) == []
+    (second,) = outbox.claim_due(loader.engine, T0 + 3 * MINUTE)
     assert (second["previous_state"], second["attempts"]) == ("sending", 2)
 
 
 def test_what_became_of_messages_is_stored_with_the_one_that_takes_over(loader):
     engine = loader.engine
     alerts.apply(engine, [transition()], [message("a"), message("b"), message("c")], T0)
-    rows = {row["idempotency_key"]: row for row in alerts.claim_due(engine, T0)}
-    alerts.mark(engine, rows["a"]["id"], "accepted", now=T0, provider_id="sg-1")
-    alerts.mark(
+    rows = {row["idempotency_key"]: row for row in outbox.claim_due(engine, T0)}
+    outbox.mark(engine, rows["a"]["id"], "accepted", now=T0, provider_id="sg-1")
+    outbox.mark(
         engine,
         rows["b"]["id"],
         "undelivered",
@@ -126,7 +126,7 @@ def test_what_became_of_messages_is_stored_with_the_one_that_takes_over(loader):
         error="blocked",
         takeover=message("b-sms", way="sms"),
     )
-    alerts.settle(
+    outbox.settle(
         engine,
         [
             {
@@ -146,20 +146,20 @@ def test_what_became_of_messages_is_stored_with_the_one_that_takes_over(loader):
         ("b-sms", "pending", 0, None),
         ("c", "pending", 0, None),
     ]
-    assert [row["provider_id"] for row in alerts.accepted(engine, ["email"], T0)] == ["sg-1"]
-    assert alerts.suppressed(engine) == {("email", "buyer")}
-    assert alerts.claim_due(engine, T0)[0]["idempotency_key"] == "b-sms"
+    assert [row["provider_id"] for row in outbox.accepted(engine, ["email"], T0)] == ["sg-1"]
+    assert outbox.suppressed(engine) == {("email", "buyer")}
+    assert outbox.claim_due(engine, T0)[0]["idempotency_key"] == "b-sms"
 
 
 def test_messages_about_what_ended_are_known(loader):
     other = {"fingerprint": "stockout:S2"}
     alerts.apply(loader.engine, [transition(), transition(**other)], [message(), message("m2", **other)], T0)
-    assert alerts.resolved(loader.engine) == set()
+    assert outbox.resolved(loader.engine) == set()
     alerts.apply(loader.engine, [transition("resolved")], [], T0 + HOUR)
-    assert alerts.resolved(loader.engine) == {"stockout:S1"}
+    assert outbox.resolved(loader.engine) == {"stockout:S1"}
 
 
 def test_what_is_known_of_providers_is_kept(loader):
-    alerts.save_health(loader.engine, {"email": {"failing_since": "2026-03-02T12:00:00+00:00"}}, T0)
-    alerts.save_health(loader.engine, {"email": {}}, T0)
-    assert alerts.health(loader.engine) == {"email": {}}
+    outbox.save_health(loader.engine, {"email": {"failing_since": "2026-03-02T12:00:00+00:00"}}, T0)
+    outbox.save_health(loader.engine, {"email": {}}, T0)
+    assert outbox.health(loader.engine) == {"email": {}}
