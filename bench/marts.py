@@ -28,7 +28,7 @@ from deployments.local.data import data_services
 from warehouse import engines, marts, rollup, schema
 from warehouse.rates import Reporting
 from warehouse.rollup_tables import columns_of, months_between, next_month
-from warehouse.tables.rollup import metadata
+from warehouse.tables.analytics import metadata
 
 QUERIES = Path(__file__).parents[1] / "docs" / "queries"
 CHANNELS, HISTORY, FIRST = 5, 730, date(2024, 1, 1)

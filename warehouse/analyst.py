@@ -7,7 +7,7 @@ changed since (limits, members) stays. Give it to people: `GRANT analyst TO anna
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from warehouse.tables.rollup import DATABASE
+from warehouse.tables.analytics import DATABASE
 
 STATEMENTS = (
     "CREATE ROLE IF NOT EXISTS analyst",

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from warehouse import frames, rates, sql
 from warehouse.frames import MONEY
-from warehouse.tables.rollup import DATABASE
+from warehouse.tables.analytics import DATABASE
 
 _SHOWN = 5
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from clickhouse_connect.driver.client import Client
 
-from warehouse.tables.rollup import DATABASE, STAGE_SUFFIX, metadata
+from warehouse.tables.analytics import DATABASE, STAGE_SUFFIX, metadata
 
 SHARD_SUFFIX = "__shard"
 # Rows of one product lie together; without products, those of one channel.

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from warehouse.tables import metadata as core
-from warehouse.tables.rollup import metadata as analytics
+from warehouse.tables.analytics import metadata as analytics
 
 DOCS = Path(__file__).parents[1] / "docs"
 _HEAD = """\

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from warehouse import frames, rates, sql
 from warehouse.rates import Reporting
 from warehouse.rollup_tables import Fence, columns_of, derive_partition, next_month, replace_partition
-from warehouse.tables.rollup import DATABASE
+from warehouse.tables.analytics import DATABASE
 
 # By month of `date`, from core: the statement, and for those in two forms what to put into it.
 FROM_CORE: dict[str, dict[str, str]] = {

@@ -17,7 +17,7 @@ from warehouse import frames
 from warehouse.load import copy_frame
 from warehouse.merge_steps import mark_days
 from warehouse.rates_file import RATE, SCHEMA
-from warehouse.tables.rollup import DATABASE
+from warehouse.tables.analytics import DATABASE
 
 STALE_DAYS = 7
 

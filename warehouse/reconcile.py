@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 
 from warehouse import frames, sql
 from warehouse.batch import Run
-from warehouse.tables.rollup import DATABASE
+from warehouse.tables.analytics import DATABASE
 
 State = Literal["agrees", "explained", "repaired", "differs"]
 _CANCELLED = "orders cancelled since are counted by one side only"

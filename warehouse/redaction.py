@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from sqlalchemy import Connection, Engine, text
 
 from warehouse import load, publisher, tombstones
-from warehouse.tables.rollup import DATABASE
+from warehouse.tables.analytics import DATABASE
 from warehouse.tombstones import CUSTOMER, ORDER, Tombstone
 
 # Free text a person could stand in, should somebody have typed him there. Big tables have none.

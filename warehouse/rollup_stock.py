@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from warehouse import frames, read, sql
 from warehouse.rollup_tables import Fence, columns_of, month_of, months_between, next_month, replace_partition
-from warehouse.tables.rollup import DATABASE
+from warehouse.tables.analytics import DATABASE
 
 HEALTH_DAYS = 28
 _KEYS = ["product_id", "channel_id"]

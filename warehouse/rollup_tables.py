@@ -8,7 +8,7 @@ import polars as pl
 from clickhouse_connect.driver.client import Client
 
 from warehouse import cluster, schema
-from warehouse.tables import rollup as tables
+from warehouse.tables import analytics as tables
 
 Fence = Callable[[], None]
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from warehouse.cluster import SHARD_SUFFIX
 from warehouse.engines import clickhouse, postgres
 from warehouse.errors import SchemaError
-from warehouse.tables.rollup import DATABASE, STAGE_SUFFIX
+from warehouse.tables.analytics import DATABASE, STAGE_SUFFIX
 
 POSTGRES_VERSION_TABLE = "schema_version"
 CLICKHOUSE_VERSION_TABLE = "schema_version"

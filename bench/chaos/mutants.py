@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from flows import connections
 from warehouse import leases, load, merge, rollup, rollup_tables, sql
-from warehouse.tables import rollup as tables
+from warehouse.tables import analytics as tables
 
 
 def watermark_first() -> None:

@@ -26,8 +26,8 @@ from connectors.sandbox.world import World
 from deployments.sandbox_accounts import Sandbox
 from warehouse import engines, schema
 from warehouse.tables import metadata
-from warehouse.tables.rollup import DATABASE
-from warehouse.tables.rollup import metadata as analytics
+from warehouse.tables.analytics import DATABASE
+from warehouse.tables.analytics import metadata as analytics
 
 PACE = 2000.0
 ACCOUNTS = ("amazon", "shopify", "walmart")

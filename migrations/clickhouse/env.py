@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, event, text
 from warehouse import cluster
 from warehouse.engines import clickhouse_url
 from warehouse.schema import CLICKHOUSE_VERSION_TABLE, keep_clickhouse
-from warehouse.tables.rollup import DATABASE, metadata
+from warehouse.tables.analytics import DATABASE, metadata
 
 url = context.config.attributes.get("url") or os.environ["CLICKHOUSE_URL"]
 # Connected to `default` whatever the URL names: our database may not exist yet, and tables of the connection's own

@@ -1,18 +1,21 @@
-"""Every table: importing this module fills `metadata` (PostgreSQL) and `rollup.metadata` (ClickHouse)."""
+"""Every table: importing this module fills `metadata` (PostgreSQL) and `analytics.metadata` (ClickHouse)."""
 
 from warehouse.tables import (
     alerts,
     core,
     customers,
+    dimensions,
     feedback,
     forecast,
     insight,
     ledger,
     money,
     ops,
+    outlook,
     performance,
     planning,
     privacy,
+    sales,
     shop,
     stock,
 )
@@ -25,6 +28,7 @@ __all__ = [
     "alerts",
     "core",
     "customers",
+    "dimensions",
     "feedback",
     "forecast",
     "insight",
@@ -32,9 +36,11 @@ __all__ = [
     "metadata",
     "money",
     "ops",
+    "outlook",
     "performance",
     "planning",
     "privacy",
+    "sales",
     "shop",
     "stock",
 ]

@@ -7,7 +7,7 @@ from clickhouse_connect.cc_sqlalchemy.datatypes.sqltypes import Date, Float64, I
 from clickhouse_connect.cc_sqlalchemy.ddl.tableengine import MergeTree
 from sqlalchemy import Table, text
 
-from warehouse.tables.rollup import _code, _column, _instant, _keys, _money, _optional, metadata
+from warehouse.tables.analytics import code, column, instant, keys, metadata, money, optional
 
 _CURRENCY = "ISO 4217 currency of every amount in the row."
 _AS_OF = "When this was computed."
@@ -15,25 +15,25 @@ _AS_OF = "When this was computed."
 customer_value = Table(
     "customer_value",
     metadata,
-    _column("customer_key", String, "Keyed pseudonym of a customer; no name, no address."),
-    _column("currency", _code(), _CURRENCY),
-    _column("as_of", _instant(), _AS_OF),
-    _column("first_date", Date, "Business day of the first order in this currency."),
-    _column("last_date", Date, "Business day of the last one."),
-    _column("orders", Int64, "Orders that are not wholly cancelled."),
-    _column("revenue", _money(), "Sum of their total_revenue: refunds taken out."),
-    _column("recency_days", Int64, "Days since last_date."),
-    _column("r_score", Int64, "1 to 5, the fifth of all customers by recency; 5: bought last."),
-    _column("f_score", Int64, "1 to 5 by orders; 5: most."),
-    _column("m_score", Int64, "1 to 5 by revenue; 5: most."),
-    _optional("segment", _code(), "VIP, loyal, active, at risk or lost; null under 20 customers."),
-    _optional(
+    column("customer_key", String, "Keyed pseudonym of a customer; no name, no address."),
+    column("currency", code(), _CURRENCY),
+    column("as_of", instant(), _AS_OF),
+    column("first_date", Date, "Business day of the first order in this currency."),
+    column("last_date", Date, "Business day of the last one."),
+    column("orders", Int64, "Orders that are not wholly cancelled."),
+    column("revenue", money(), "Sum of their total_revenue: refunds taken out."),
+    column("recency_days", Int64, "Days since last_date."),
+    column("r_score", Int64, "1 to 5, the fifth of all customers by recency; 5: bought last."),
+    column("f_score", Int64, "1 to 5 by orders; 5: most."),
+    column("m_score", Int64, "1 to 5 by revenue; 5: most."),
+    optional("segment", code(), "VIP, loyal, active, at risk or lost; null under 20 customers."),
+    optional(
         "alive", Float64, "Chance of being a customer still, 0 to 1 (BG/NBD); null under 50 repeat customers."
     ),
-    _optional("buys_30d", Float64, "Chance of an order within 30 days, 0 to 1; null as alive."),
-    _optional("expected_orders", Float64, "Days with an order expected in the next 365; null as alive."),
-    _optional(
-        "expected_value", _money(), "Revenue expected of the next 365 days (Gamma-Gamma); null as alive."
+    optional("buys_30d", Float64, "Chance of an order within 30 days, 0 to 1; null as alive."),
+    optional("expected_orders", Float64, "Days with an order expected in the next 365; null as alive."),
+    optional(
+        "expected_value", money(), "Revenue expected of the next 365 days (Gamma-Gamma); null as alive."
     ),
     MergeTree(order_by=("customer_key", "currency")),
     comment="What each customer bought and will still buy. Grain: customer_key, currency. Replaced whole. "
@@ -43,14 +43,14 @@ customer_value = Table(
 cohort_retention = Table(
     "cohort_retention",
     metadata,
-    _column("cohort_month", Date, "First day of the month of the first order in this currency."),
-    _column("months_since", Int64, "0: the month of the first order; the newest month is not over yet."),
-    _column("currency", _code(), _CURRENCY),
-    _column("as_of", _instant(), _AS_OF),
-    _column("customers", Int64, "Customers of the cohort; the same in all its rows."),
-    _column("active", Int64, "Of them, those with an order in this month."),
-    _column("orders", Int64, "Their orders in it."),
-    _column("revenue", _money(), "Total_revenue of those orders."),
+    column("cohort_month", Date, "First day of the month of the first order in this currency."),
+    column("months_since", Int64, "0: the month of the first order; the newest month is not over yet."),
+    column("currency", code(), _CURRENCY),
+    column("as_of", instant(), _AS_OF),
+    column("customers", Int64, "Customers of the cohort; the same in all its rows."),
+    column("active", Int64, "Of them, those with an order in this month."),
+    column("orders", Int64, "Their orders in it."),
+    column("revenue", money(), "Total_revenue of those orders."),
     MergeTree(order_by=("currency", "cohort_month", "months_since")),
     comment="How many come back. Grain: cohort_month, months_since, currency. Months without any are there.",
 )
@@ -58,16 +58,16 @@ cohort_retention = Table(
 bought_together = Table(
     "bought_together",
     metadata,
-    _column("product_id", UInt64, "products.product_id of what is in the basket."),
-    _column("other_product_id", UInt64, "products.product_id of what goes with it."),
-    _column("as_of", _instant(), _AS_OF),
-    _column("rank", Int64, "1: the other product that goes best with it, by confidence."),
-    _column("orders_both", Int64, "Orders with both, 365 days, all channels."),
-    _column("orders_product", Int64, "Orders with product_id."),
-    _column("orders_other", Int64, "Orders with other_product_id."),
-    _column("support", Float64, "orders_both / all orders."),
-    _column("confidence", Float64, "orders_both / orders_product: share that takes the other along."),
-    _column("lift", Float64, "confidence / share of all orders with the other; 1: no more than chance."),
+    column("product_id", UInt64, "products.product_id of what is in the basket."),
+    column("other_product_id", UInt64, "products.product_id of what goes with it."),
+    column("as_of", instant(), _AS_OF),
+    column("rank", Int64, "1: the other product that goes best with it, by confidence."),
+    column("orders_both", Int64, "Orders with both, 365 days, all channels."),
+    column("orders_product", Int64, "Orders with product_id."),
+    column("orders_other", Int64, "Orders with other_product_id."),
+    column("support", Float64, "orders_both / all orders."),
+    column("confidence", Float64, "orders_both / orders_product: share that takes the other along."),
+    column("lift", Float64, "confidence / share of all orders with the other; 1: no more than chance."),
     MergeTree(order_by=("product_id", "rank")),
     comment="Products bought in one order more than chance would. Grain: product_id, other_product_id.",
 )
@@ -75,19 +75,19 @@ bought_together = Table(
 daily_cart_events = Table(
     "daily_cart_events",
     metadata,
-    _column("date", Date, "Day of the event, in WHARF_TIMEZONE.", clickhousedb_codec="Delta, ZSTD(1)"),
-    _column("hour", Int64, "0 to 23, in WHARF_TIMEZONE."),
-    _column("product_id", UInt64, "products.product_id; 0: no product has the SKU."),
-    _column("sku", String, "SKU as the shop sent it."),
-    _column("as_of", _instant(), _AS_OF),
-    _column("views", Int64, "Sessions that looked at it; do not add sessions over hours or products."),
-    _column("adds", Int64, "Sessions that put it into the cart."),
-    _column("removes", Int64, "Sessions that took it out again."),
-    _column("checkouts", Int64, "Sessions that began to check it out."),
-    _column("purchases", Int64, "Sessions that bought it."),
-    _column("units_added", Int64, "Units put into carts."),
-    _column("units_purchased", Int64, "Units bought."),
-    _column(
+    column("date", Date, "Day of the event, in WHARF_TIMEZONE.", clickhousedb_codec="Delta, ZSTD(1)"),
+    column("hour", Int64, "0 to 23, in WHARF_TIMEZONE."),
+    column("product_id", UInt64, "products.product_id; 0: no product has the SKU."),
+    column("sku", String, "SKU as the shop sent it."),
+    column("as_of", instant(), _AS_OF),
+    column("views", Int64, "Sessions that looked at it; do not add sessions over hours or products."),
+    column("adds", Int64, "Sessions that put it into the cart."),
+    column("removes", Int64, "Sessions that took it out again."),
+    column("checkouts", Int64, "Sessions that began to check it out."),
+    column("purchases", Int64, "Sessions that bought it."),
+    column("units_added", Int64, "Units put into carts."),
+    column("units_purchased", Int64, "Units bought."),
+    column(
         "abandoned", Int64, "Of adds: sessions that did not buy it within 24 hours after; known a day later."
     ),
     MergeTree(order_by=("sku", "date", "hour"), partition_by=text("toYYYYMM(date)")),
@@ -97,20 +97,20 @@ daily_cart_events = Table(
 cart_abandonment = Table(
     "cart_abandonment",
     metadata,
-    _column("date", Date, "Business day the checkout was begun.", clickhousedb_codec="Delta, ZSTD(1)"),
-    _column("hour", Int64, "0 to 23, in the channel's time zone."),
-    *_keys(),
-    _column("currency", _code(), _CURRENCY),
-    _column("price_band", _code(), "Price of a unit: 0-10, 10-25, 25-50, 50-100, 100-250, 250+."),
-    _column("segment", _code(), "customer_value.segment of whose cart it is; empty: not known."),
-    _column("as_of", _instant(), _AS_OF),
-    _column("carts", Int64, "Checkouts left with the product in them; a cart counts once per product."),
-    _column("recovered", Int64, "Of them, those bought after all."),
-    _column("units_left", Int64, "Units in carts not bought."),
-    _column("amount_left", _money(), "What those units would have cost."),
-    _column(
+    column("date", Date, "Business day the checkout was begun.", clickhousedb_codec="Delta, ZSTD(1)"),
+    column("hour", Int64, "0 to 23, in the channel's time zone."),
+    *keys(),
+    column("currency", code(), _CURRENCY),
+    column("price_band", code(), "Price of a unit: 0-10, 10-25, 25-50, 50-100, 100-250, 250+."),
+    column("segment", code(), "customer_value.segment of whose cart it is; empty: not known."),
+    column("as_of", instant(), _AS_OF),
+    column("carts", Int64, "Checkouts left with the product in them; a cart counts once per product."),
+    column("recovered", Int64, "Of them, those bought after all."),
+    column("units_left", Int64, "Units in carts not bought."),
+    column("amount_left", money(), "What those units would have cost."),
+    column(
         "recoverable_amount",
-        _money(),
+        money(),
         "Part of amount_left a reminder can still reach: left within 30 days by a known customer without an "
         "order since.",
     ),
@@ -122,16 +122,16 @@ cart_abandonment = Table(
 checkout_conversion = Table(
     "checkout_conversion",
     metadata,
-    _column("channel_id", UInt64, "channels.channel_id."),
-    _column("currency", _code(), _CURRENCY),
-    _column("hour", Int64, "0 to 23, in the channel's time zone."),
-    _column("segment", _code(), "customer_value.segment of who ordered or left; empty: not known."),
-    _column("as_of", _instant(), _AS_OF),
-    _column("orders", Int64, "Orders of 91 days that are not wholly cancelled."),
-    _column("left_checkouts", Int64, "Checkouts of 91 days that were left and not bought after all."),
-    _column("recovered", Int64, "Of the orders, those whose checkout had been left before."),
-    _column("conversion", Float64, "orders / (orders + left_checkouts), 0 to 1."),
-    _column("amount_left", _money(), "What the left checkouts would have cost."),
+    column("channel_id", UInt64, "channels.channel_id."),
+    column("currency", code(), _CURRENCY),
+    column("hour", Int64, "0 to 23, in the channel's time zone."),
+    column("segment", code(), "customer_value.segment of who ordered or left; empty: not known."),
+    column("as_of", instant(), _AS_OF),
+    column("orders", Int64, "Orders of 91 days that are not wholly cancelled."),
+    column("left_checkouts", Int64, "Checkouts of 91 days that were left and not bought after all."),
+    column("recovered", Int64, "Of the orders, those whose checkout had been left before."),
+    column("conversion", Float64, "orders / (orders + left_checkouts), 0 to 1."),
+    column("amount_left", money(), "What the left checkouts would have cost."),
     MergeTree(order_by=("channel_id", "currency", "hour", "segment")),
     comment="How many checkouts end in an order, by hour and segment. Grain: channel_id, currency, hour, segment. "
     "Only channels that tell of checkouts (Shopify).",
@@ -140,22 +140,20 @@ checkout_conversion = Table(
 open_carts = Table(
     "open_carts",
     metadata,
-    _column("product_id", UInt64, "products.product_id; 0: no product has the SKU."),
-    _column("sku", String, "SKU as the shop sent it."),
-    _column(
-        "currency", _code(), "ISO 4217 currency of every amount in the row; empty: the shop did not say."
-    ),
-    _column("as_of", _instant(), _AS_OF),
-    _column("sessions", Int64, "Visits with it in the cart, no purchase, and a step within the last day."),
-    _column("units", Int64, "Units in those carts."),
-    _column("amount", _money(), "Their price."),
-    _optional(
+    column("product_id", UInt64, "products.product_id; 0: no product has the SKU."),
+    column("sku", String, "SKU as the shop sent it."),
+    column("currency", code(), "ISO 4217 currency of every amount in the row; empty: the shop did not say."),
+    column("as_of", instant(), _AS_OF),
+    column("sessions", Int64, "Visits with it in the cart, no purchase, and a step within the last day."),
+    column("units", Int64, "Units in those carts."),
+    column("amount", money(), "Their price."),
+    optional(
         "likelihood", Float64, "Mean chance of a purchase within a day, 0 to 1; null: too few past visits."
     ),
-    _optional(
-        "expected_amount", _money(), "What is expected to be bought without a reminder; null as likelihood."
+    optional(
+        "expected_amount", money(), "What is expected to be bought without a reminder; null as likelihood."
     ),
-    _optional("at_stake", _money(), "amount - expected_amount: what a reminder could still win."),
+    optional("at_stake", money(), "amount - expected_amount: what a reminder could still win."),
     MergeTree(order_by=("sku", "currency")),
     comment="What lies in the own shop's carts now and how likely it is bought. Grain: sku, currency.",
 )
@@ -163,17 +161,17 @@ open_carts = Table(
 product_feedback = Table(
     "product_feedback",
     metadata,
-    _column("product_id", UInt64, "products.product_id; 0: no product has the SKU, or it names none."),
-    _column("sku", String, "SKU the feedback names; empty: none."),
-    _column("month", Date, "First day of the month it was written in."),
-    _column("topic", _code(), "What it speaks of; all: every feedback; one may have several topics."),
-    _column("as_of", _instant(), _AS_OF),
-    _column("feedback", Int64, "Ratings and texts; with a topic: texts that speak of it."),
-    _column("rated", Int64, "Of them, with a rating."),
-    _optional("mean_rating", Float64, "1 to 5; null without any."),
-    _column("negative", Int64, "1 or 2 stars, or read as negative."),
-    _column("neutral", Int64, "3 stars, or read as neutral."),
-    _column("positive", Int64, "4 or 5 stars, or read as positive."),
+    column("product_id", UInt64, "products.product_id; 0: no product has the SKU, or it names none."),
+    column("sku", String, "SKU the feedback names; empty: none."),
+    column("month", Date, "First day of the month it was written in."),
+    column("topic", code(), "What it speaks of; all: every feedback; one may have several topics."),
+    column("as_of", instant(), _AS_OF),
+    column("feedback", Int64, "Ratings and texts; with a topic: texts that speak of it."),
+    column("rated", Int64, "Of them, with a rating."),
+    optional("mean_rating", Float64, "1 to 5; null without any."),
+    column("negative", Int64, "1 or 2 stars, or read as negative."),
+    column("neutral", Int64, "3 stars, or read as neutral."),
+    column("positive", Int64, "4 or 5 stars, or read as positive."),
     MergeTree(order_by=("sku", "month", "topic")),
     comment="What buyers say, by product, month and topic. Grain: sku, month, topic. Read topic = 'all' for totals.",
 )
@@ -181,14 +179,14 @@ product_feedback = Table(
 improvement_suggestions = Table(
     "improvement_suggestions",
     metadata,
-    _column("product_id", UInt64, "products.product_id; 0: no product has the SKU, or it names none."),
-    _column("sku", String, "SKU the feedback names; empty: about the seller."),
-    _column("topic", _code(), "What is complained of."),
-    _column("as_of", _instant(), _AS_OF),
-    _column("complaints", Int64, "Negative texts about it."),
-    _column("share", Float64, "complaints / texts about the SKU, 0 to 1."),
-    _column("advice", String, "What to do."),
-    _column(
+    column("product_id", UInt64, "products.product_id; 0: no product has the SKU, or it names none."),
+    column("sku", String, "SKU the feedback names; empty: about the seller."),
+    column("topic", code(), "What is complained of."),
+    column("as_of", instant(), _AS_OF),
+    column("complaints", Int64, "Negative texts about it."),
+    column("share", Float64, "complaints / texts about the SKU, 0 to 1."),
+    column("advice", String, "What to do."),
+    column(
         "quotes",
         String,
         "Newest complaints, word for word, shortened, one a line; addresses and numbers removed.",

@@ -11,8 +11,8 @@ from warehouse import schema
 from warehouse.engines import clickhouse as open_clickhouse
 from warehouse.engines import postgres
 from warehouse.tables import metadata
-from warehouse.tables.rollup import DATABASE
-from warehouse.tables.rollup import metadata as analytics
+from warehouse.tables.analytics import DATABASE
+from warehouse.tables.analytics import metadata as analytics
 
 
 @pytest.fixture(scope="module")

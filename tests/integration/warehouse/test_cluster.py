@@ -10,7 +10,7 @@ from alembic import command
 from sqlalchemy import Engine, event
 
 from warehouse import cluster, engines, schema
-from warehouse.tables.rollup import metadata
+from warehouse.tables.analytics import metadata
 
 PUBLISHING = (
     "DROP TABLE IF EXISTS analytics.{0}__stage",

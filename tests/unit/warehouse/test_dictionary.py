@@ -10,7 +10,7 @@ def test_the_file_is_in_step_with_the_tables():
 
 def test_every_table_and_column_says_what_it_is():
     from warehouse.tables import metadata
-    from warehouse.tables.rollup import metadata as analytics
+    from warehouse.tables.analytics import metadata as analytics
 
     for table in (*metadata.sorted_tables, *analytics.sorted_tables):
         assert table.comment, table.name
