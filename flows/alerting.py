@@ -15,6 +15,7 @@ from alerts import charts, data_rules, rules
 from alerts.alert import Findings
 from flows import connections, deciding, reordering, report
 from flows.delivery import deliver
+from flows.instants import Instant
 from warehouse import demand_sums, read
 
 # How often each resource is meant to be synced, in minutes (prefect.yaml); staleness is counted in these.
@@ -23,11 +24,11 @@ DATA_TYPES = ("data_stale", "refused_rows")  # what the sources count is judged 
 
 
 @flow(name="stock-alerts", flow_run_name="stock-alerts")
-def stock_alerts(now: datetime | None = None) -> State[Any]:
+def stock_alerts(now: Instant | None = None) -> State[Any]:
     """Judge stock against the forecast and the data itself, open and close alerts, and send what is due.
 
     Args:
-        now: The instant to judge by. Empty: now.
+        now: The instant to judge by. Empty: now. Without a zone: UTC.
     """
     now = now or datetime.now(UTC)
     decided = decide(now)

@@ -15,6 +15,7 @@ from alerts.alert import Findings, Withheld
 from flows import connections, deciding, order_drops, report
 from flows.alerting import EVERY_MINUTES
 from flows.delivery import deliver
+from flows.instants import Instant
 from models import order_hours, special_days
 from models.order_hours import Special
 from warehouse import order_counts, read
@@ -25,11 +26,11 @@ _NAMES = ("channel_id", "product_id", "category")
 
 
 @flow(name="anomaly-alerts", flow_run_name="anomaly-alerts")
-def anomaly_alerts(now: datetime | None = None) -> State[Any]:
+def anomaly_alerts(now: Instant | None = None) -> State[Any]:
     """Judge orders per account, category and SKU up to the last whole hour that was read, and send what is due.
 
     Args:
-        now: The instant to judge by. Empty: now.
+        now: The instant to judge by. Empty: now. Without a zone: UTC.
     """
     now = now or datetime.now(UTC)
     decided = decide(now)

@@ -13,6 +13,7 @@ from connectors import registry
 from connectors.errors import ConfigurationError
 from flows import connections, report
 from flows.ingest import Ingested, ingest
+from flows.instants import Instant
 from warehouse import backfills
 from warehouse.batch import Span
 from warehouse.budget import PostgresBudget
@@ -25,8 +26,8 @@ Kind = Literal[
 @flow(name="backfill", flow_run_name="backfill-{account}-{resource}")
 def backfill(
     account: str,
-    since: datetime,
-    until: datetime,
+    since: Instant,
+    until: Instant,
     resource: Kind = "orders",
     slice_days: Annotated[int, Field(ge=1, le=366)] = 30,
     again: bool = False,
@@ -39,12 +40,12 @@ def backfill(
     Args:
         account: Which account, by its name: amazon, shopify, walmart, or one of accounts.toml.
         since: What changed at this instant or later is read. Without a zone: UTC.
-        until: What changed before this instant is read.
+        until: What changed before this instant is read. Without a zone: UTC.
         resource: What to read; not every channel has everything.
         slice_days: How many days are read and written at a time. A slice that fails is told, the others go on.
         again: Read slices that were read whole before, too.
     """
-    since, until = _asked(account, resource, since, until)
+    _check(account, resource, since, until)
     engine = connections.postgres()
     asked, told = _within_reach(account, resource, since, until)
     slices = backfills.plan(engine, account, resource, asked, timedelta(days=slice_days), again=again)
@@ -75,9 +76,8 @@ def backfill(
     return Completed(message="; ".join([f"{len(done)} slices", *told]), data=done)
 
 
-def _asked(account: str, resource: str, since: datetime, until: datetime) -> tuple[datetime, datetime]:
-    """The span as instants. Raises ConfigurationError that says what of the question cannot be meant."""
-    since, until = (at if at.tzinfo else at.replace(tzinfo=UTC) for at in (since, until))
+def _check(account: str, resource: str, since: datetime, until: datetime) -> None:
+    """Raises ConfigurationError that says what of the question cannot be meant."""
     if since >= until:
         raise ConfigurationError(
             f"since ({since:%Y-%m-%d %H:%M}) must be before until ({until:%Y-%m-%d %H:%M})"
@@ -85,7 +85,6 @@ def _asked(account: str, resource: str, since: datetime, until: datetime) -> tup
     known = registry.resources_of(connections.account(account).platform)
     if resource not in known:
         raise ConfigurationError(f"{account} has no {resource}; it has {', '.join(known)}")
-    return since, until
 
 
 def _within_reach(account: str, resource: str, since: datetime, until: datetime) -> tuple[Span, list[str]]:

@@ -14,6 +14,7 @@ from prefect.states import Completed
 
 from connectors.privacy import pseudonym
 from flows import connections, report
+from flows.instants import Instant
 from models import customer_plots, funnel, sessions
 from warehouse import cart_events as store
 from warehouse import insight, publisher
@@ -28,11 +29,11 @@ PATIENCE_SECONDS = 120.0  # for a publication under way
 
 
 @flow(name="cart-events", flow_run_name="cart-events")
-def cart_events(now: datetime | None = None) -> State[Any]:
+def cart_events(now: Instant | None = None) -> State[Any]:
     """Publish the months in which something came in, and carts that have become old enough to count as left.
 
     Args:
-        now: The instant to judge by. Empty: now.
+        now: The instant to judge by. Empty: now. Without a zone: UTC.
     """
     now = now or datetime.now(UTC)
     gone = store.forget(connections.postgres(), now, connections.settings().event_days)

@@ -12,18 +12,19 @@ from prefect.client.schemas.objects import State
 
 from flows.alerting import stock_alerts
 from flows.forecast import forecast
+from flows.instants import Instant
 from flows.rollup import roll_up
 from flows.sync import finish, sync
 from models.base import Effort
 
 
 @flow(name="daily", flow_run_name="daily-{effort}")
-def daily(accounts: Sequence[str] = (), until: datetime | None = None, effort: Effort = "full") -> State[Any]:
+def daily(accounts: Sequence[str] = (), until: Instant | None = None, effort: Effort = "full") -> State[Any]:
     """Everything once: pull, roll up, forecast, alert. A failed account does not stop the others' day.
 
     Args:
         accounts: Names of the accounts to read. Empty: all that are configured.
-        until: What changed before this instant is read. Empty: now.
+        until: What changed before this instant is read. Empty: now. Without a zone: UTC.
         effort: Of the forecast: "full" for the night, "quick" for an answer in a minute or two.
     """
     until = until or datetime.now(UTC)

@@ -13,6 +13,7 @@ from alerts import dispatch, plan
 from alerts import settings as alert_settings
 from alerts.senders import senders_for
 from flows import connections, deciding, report
+from flows.instants import Instant
 from warehouse import alerts as store
 from warehouse import outbox
 
@@ -21,13 +22,13 @@ ASKED = ("sms",)  # ways whose provider can be asked what became of a message
 
 
 @flow(name="delivery", flow_run_name="delivery")
-def delivery(now: datetime | None = None) -> State[Any]:
+def delivery(now: Instant | None = None) -> State[Any]:
     """Send what is due, follow up what was taken, call the next person where nobody answered.
 
     Cheap when there is nothing to do: a few questions to the database and no artifact.
 
     Args:
-        now: The instant to judge by. Empty: now.
+        now: The instant to judge by. Empty: now. Without a zone: UTC.
     """
     now = now or datetime.now(UTC)
     unsent = overdue(now)
@@ -44,11 +45,11 @@ def delivery(now: datetime | None = None) -> State[Any]:
 
 
 @flow(name="digest", flow_run_name="digest")
-def digest(now: datetime | None = None) -> State[Any]:
+def digest(now: Instant | None = None) -> State[Any]:
     """The daily digest of every recipient whose hour has come, once a day; and why somebody gets none.
 
     Args:
-        now: The instant to judge by. Empty: now.
+        now: The instant to judge by. Empty: now. Without a zone: UTC.
     """
     now = now or datetime.now(UTC)
     planned = plan_digests(now)

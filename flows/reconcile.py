@@ -20,6 +20,7 @@ from connectors import registry
 from flows import connections, deciding, report
 from flows.delivery import deliver
 from flows.ingest import ingest
+from flows.instants import Instant
 from flows.retry import DELAYS, RETRIES, is_transient
 from flows.rollup import roll_up
 from warehouse import channels, reconcile_posted, runs, watermarks
@@ -49,7 +50,7 @@ def reconcile(
     since: date | None = None,
     until: date | None = None,
     repair: bool = True,
-    now: datetime | None = None,
+    now: Instant | None = None,
 ) -> State[Any]:
     """Compare orders and totals at the source, in PostgreSQL and in ClickHouse, by account and day.
 
@@ -60,7 +61,7 @@ def reconcile(
         since: First business day; empty: a week, up to `until`.
         until: Last business day; empty: yesterday.
         repair: Read days that differ again before telling of them.
-        now: The instant to judge by; empty: now.
+        now: The instant to judge by; empty: now. Without a zone: UTC.
     """
     now = now or datetime.now(UTC)
     last = until or (now - timedelta(days=1)).date()

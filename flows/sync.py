@@ -15,6 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from connectors import registry
 from flows import connections, limits, report
 from flows.ingest import Ingested, ingest
+from flows.instants import Instant
 
 # Products first, so that an order's lines find their product; money that comes back last.
 ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts", "customers", "fees", "feedback")
@@ -31,8 +32,8 @@ def _name() -> str:
 def sync(
     resources: Sequence[str] = ("all",),
     accounts: Sequence[str] = (),
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
 ) -> State[Any]:
     """Read changes of `resources` ("orders", "inventory", …, "fees" or "all") up to `until`.
 

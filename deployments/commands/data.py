@@ -100,7 +100,7 @@ def sync(
     with databases(flows=True):
         from flows.sync import sync as flow
 
-        state = flow([resource], account or [], _aware(since), _aware(until), return_state=True)
+        state = flow([resource], account or [], since, until, return_state=True)
         report_run(state, as_json)
 
 
@@ -120,7 +120,7 @@ def backfill(
     with databases(flows=True):
         from flows.backfill import backfill as flow
 
-        state = flow(account, _aware(since), _aware(until), resource, again=again, return_state=True)
+        state = flow(account, since, until, resource, again=again, return_state=True)
         report_run(state, as_json)
 
 
@@ -409,10 +409,6 @@ def _resources_of(account: str) -> list[str]:
     from flows import connections
 
     return list(registry.resources_of(connections.account(account).platform))
-
-
-def _aware(instant: datetime | None) -> datetime | None:
-    return instant.replace(tzinfo=UTC) if instant and instant.tzinfo is None else instant
 
 
 def _day(instant: datetime | None) -> date | None:
