@@ -18,16 +18,20 @@ from deployments.queues import QUEUES
 from deployments.sandbox_accounts import Sandbox
 
 COMPOSE = ROOT / "docker-compose.yml"
+KUBERNETES = ROOT / "deployments" / "kubernetes"
 DOCKERFILE = ROOT / "deployments" / "docker" / "Dockerfile"
 BIN = Path(sys.executable).parent
 
 
 def manifests() -> list[dict[str, Any]]:
     """Every document of deployments/kubernetes that the kustomization lists, and it lists every file."""
-    folder = ROOT / "deployments" / "kubernetes"
-    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-    assert {path.name for path in folder.glob("*.yaml")} == {"kustomization.yaml", *listed}
-    return [part for name in listed for part in yaml.safe_load_all((folder / name).read_text())]
+    listed = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]
+    assert {path.name for path in KUBERNETES.glob("*.yaml")} == {"kustomization.yaml", *listed}
+    return [part for name in listed for part in documents(KUBERNETES / name)]
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(path.read_text()))
 
 
 def pods() -> list[dict[str, Any]]:
@@ -81,6 +85,27 @@ def test_no_setting_of_another_machine_reaches_a_container_of_ours():
 def test_the_manifests_keep_to_the_schema_of_kubernetes():
     for document in manifests():
         kubernetes_validate.validate(document, "1.31", strict=True)
+
+
+def test_a_job_for_each_run_changes_what_there_is_and_asks_for_rights_over_jobs_alone():
+    component = documents(KUBERNETES / "jobs" / "kustomization.yaml")[0]
+    ours = {(one["kind"], one["metadata"]["name"]): one for one in manifests()}
+    for listed in component["patches"]:
+        (patch,) = documents(KUBERNETES / "jobs" / listed["path"])
+        changed = ours[patch["kind"], patch["metadata"]["name"]]["spec"]["template"]["spec"]["containers"]
+        given = {container["name"] for container in patch["spec"]["template"]["spec"]["containers"]}
+        assert given < {container["name"] for container in changed}
+    access = {one["kind"]: one for one in documents(KUBERNETES / "jobs" / "access.yaml")}
+    for document in access.values():
+        kubernetes_validate.validate(document, "1.31", strict=True)
+    assert access["RoleBinding"]["subjects"][0]["name"] == access["ServiceAccount"]["metadata"]["name"]
+    writes = {
+        resource
+        for rule in access["Role"]["rules"]
+        for resource in rule["resources"]
+        if not {"get", "list", "watch"}.issuperset(rule["verbs"])
+    }
+    assert writes == {"jobs"}
 
 
 def test_the_sandbox_settings_are_the_sandboxs_own():
