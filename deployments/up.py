@@ -44,7 +44,7 @@ def run() -> None:
     from deployments.secret_key import ensure_prefect_auth, ensure_secret_key
     from warehouse import schema
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)  # a log that it is redirected to has no width
     settings = WharfSettings()
     home = settings.home.absolute()
     plays = not _accounts()
@@ -167,7 +167,7 @@ def _sweep(prefect_url: str, auth: str | None, message: str, *, unstarted: bool 
     try:
         sweeper.sweep(connections.postgres(), prefect_url, auth=auth, message=message, unstarted=unstarted)
     except (httpx.HTTPError, SQLAlchemyError) as error:
-        logger.warning("looking for dead runs: %s", type(error).__name__)
+        logger.warning("%s while looking for dead runs; they are looked for again", type(error).__name__)
 
 
 def _accounts() -> Mapping[str, Any]:
@@ -209,5 +209,5 @@ def _say_where(console: Any, home: Path, settings: WharfSettings, plays: bool, *
             f"  Marketplaces {local}:{settings.sandbox_port}  sandbox: no account is configured (.env.example)"
         )
         console.print(f"  Messages     {local}:{settings.inbox_port}/_inbox")
-    console.print(f"  Data, logs   {home}\n\nCtrl-C stops all of it.", highlight=False)
+    console.print(f"  Data, logs   {home}\n\nCtrl-C stops all of it.")
     sys.stdout.flush()

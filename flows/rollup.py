@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from connectors.errors import ConfigurationError
 from flows import connections, report
 from flows.retry import DELAYS, RETRIES, is_transient
 from warehouse import breaker, checks, rollup
@@ -55,7 +56,8 @@ def roll_up(since: date | None = None, until: date | None = None) -> State[Any]:
     if published.held:
         report.page("roll-up-held", report.bullet_list(published.held), "Figures held back, and why")
         return Completed(name="HeldBack", message="; ".join(published.held), data=published)
-    return Completed(message=f"{published.days} days, {published.rows} rows", data=published)
+    told = f"{published.days} changed days; {len(published.months)} months replaced, {published.rows} rows"
+    return Completed(message=told, data=published)
 
 
 @materialize(
@@ -96,10 +98,15 @@ def compare() -> list[checks.CheckResult]:
 
 
 def _days(since: date | None, until: date | None) -> list[date] | None:
-    """Every day from `since` to `until`, both included; None when neither is given: what has changed."""
+    """Every day from `since` to `until`, both included; None when neither is given: what has changed.
+
+    Raises ConfigurationError when they are the wrong way round.
+    """
     if since is None and until is None:
         return None
     first, last = since or until, until or since
     assert first is not None
     assert last is not None
+    if first > last:
+        raise ConfigurationError(f"since ({first}) must not be after until ({last})")
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
