@@ -67,6 +67,11 @@ def serve(state: SandboxState, port: int) -> None:
     """The sandbox in the foreground until it is interrupted. Raises OSError when the port is taken."""
     listener = _listener(port)
     with contextlib.closing(listener):
+        listener.listen()  # from the next line on whoever asks is answered, if not at once
+        sys.stdout.write(
+            f"sandbox marketplaces on http://{HOST}:{listener.getsockname()[1]}; Ctrl-C ends them\n"
+        )
+        # sys.stdout.flush()
         uvicorn.Server(_config(state)).run(sockets=[listener])
 
 

@@ -70,4 +70,4 @@ def serve(
         arguments += ["--replay", str(path)]
     if mapping:
         arguments += ["--mapping", str(mapping)]
-    main(arguments)
+    raise typer.Exit(main(arguments))

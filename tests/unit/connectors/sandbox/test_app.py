@@ -1,12 +1,15 @@
 """The sandbox as a server: its controls, and how it starts and refuses to."""
 
 import asyncio
+import io
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 
 from connectors.sandbox import app
@@ -127,6 +130,20 @@ def test_a_cut_answer_reaches_the_client_as_a_broken_one():
         httpx.post(f"{url}/_sandbox/faults", json={"kind": "cut", "operation": "GET /amazon/*", "size": 3})
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.get(f"{url}/amazon/no/such/thing")
+
+
+def test_a_log_it_is_redirected_to_says_where_it_is_once_it_is_there(monkeypatch: pytest.MonkeyPatch):
+    log = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(log))
+
+    def run(_server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        host, port = sockets[0].getsockname()
+        socket.create_connection((host, port), timeout=5).close()
+        assert f"http://{host}:{port};" in log.getvalue().decode()
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+
+    assert app.main(["--port", "0", "--skus", "6", "--days", "30"]) == 0
 
 
 def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]):
