@@ -71,7 +71,7 @@ def serve(state: SandboxState, port: int) -> None:
         sys.stdout.write(
             f"sandbox marketplaces on http://{HOST}:{listener.getsockname()[1]}; Ctrl-C ends them\n"
         )
-        # sys.stdout.flush()
+        sys.stdout.flush()
         uvicorn.Server(_config(state)).run(sockets=[listener])
 
 
