@@ -40,11 +40,16 @@ unit: setup  ## the fast tests alone
 integration: setup  ## the tests on real local services
 	$(RUN)pytest tests/integration tests/contract tests/flows
 
-check: lint types imports migrations leaks  ## lint, format, types, import contracts, migrations in step with tables, no secrets in files
+check: lint types imports migrations leaks  ## lint of code, image, scripts and workflow, format, types, import contracts, migrations in step with tables, no secrets in files
 
 lint: setup
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
+	$(RUN)hadolint deployments/docker/Dockerfile
+	$(RUN)shellcheck .ci/run deployments/docker/postgres/*.sh
+	$(RUN)zizmor --offline --quiet .github
+	$(RUN)check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(RUN)check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 
 format: setup  ## rewrite files in house format
 	$(RUN)ruff check --fix .
