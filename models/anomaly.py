@@ -16,8 +16,11 @@ import numpy as np
 import polars as pl
 
 from models.base import Floats, SeriesError
+from models.files import BLANK
+from models.instants import instants
 
 DAY = 86_400.0
+LARGEST = 1e150  # of what is squared later on
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,55 @@ class AnomalySettings:
 
 
 def detect(frame: pl.DataFrame, settings: AnomalySettings | None = None) -> pl.DataFrame:
-    """Rows in order of time: `timestamp`, `value`, `expected`, `score` (0 to 1; 0.5 is the line), `is_anomaly`.
+    """`judge` of what `readable` makes of the frame."""
+    return judge(readable(frame)[0], settings)
 
-    `timestamp`: text like 2024-01-31 14:00 with or without an offset, a date, an instant, or a number of seconds (or
-    milliseconds …) since 1970; rows may be unsorted, irregular and repeated. `value`: a number; an empty one is
-    expected but never an anomaly. Further columns are left out. Errors name the row.
+
+def readable(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """(rows in order of time with `_at` and `_value`, a line on each row that could not be read).
+
+    `timestamp`: as `models.instants` reads it; rows may be unsorted, irregular and repeated. `value`: a number up to
+    1e150; a row without one, or with one that cannot be read, stays and has none; a row without an instant is left
+    out. SeriesError where a column is missing or no row is left.
     """
-    settings = settings or AnomalySettings()
-    rows = _checked(frame)
+    for column in ("timestamp", "value"):
+        if column not in frame.columns:
+            raise SeriesError(f"column '{column}' is missing; found {frame.columns}")
+    if frame.is_empty():
+        raise SeriesError("there are no rows")
+    value = frame["value"].cast(pl.Float64) if frame["value"].dtype == pl.Boolean else frame["value"]
+    text = value.cast(pl.String).str.strip_chars()
+    number = text.cast(pl.Float64, strict=False).fill_nan(None)
+    number = pl.select(pl.when(number.abs() <= LARGEST).then(number)).to_series()
+    blank = value.is_null() | text.str.to_lowercase().is_in(BLANK)
+    rows = frame.with_row_index("_row", offset=1).with_columns(
+        _at=instants(frame["timestamp"]), _value=number, _odd=number.is_null() & ~blank
+    )
+    bad = rows.filter(pl.col("_at").is_null() | pl.col("_odd"))
+    told = [
+        f"row {number}: timestamp {stamp!r} with value {value!r} cannot be read"
+        for number, stamp, value in bad.select("_row", "timestamp", "value").iter_rows()
+    ]
+    rows = rows.drop_nulls("_at")
+    if rows.is_empty():
+        raise SeriesError(told[0])
+    return rows.sort("_at", maintain_order=True), told
+
+
+def judge(rows: pl.DataFrame, settings: AnomalySettings | None = None) -> pl.DataFrame:
+    """`timestamp`, `value`, `expected`, `score` (0 to 1; 0.5 is the line), `is_anomaly` of each row of `readable`.
+
+    Where `series_id` names more than one series each is judged by itself, and it is the first column. Further columns
+    are left out.
+    """
+    if "series_id" in rows.columns and rows["series_id"].n_unique() > 1:
+        parts = rows.sort("series_id", maintain_order=True).partition_by("series_id", maintain_order=True)
+        return pl.concat(
+            judge(part.drop("series_id"), settings).insert_column(0, part["series_id"]) for part in parts
+        )
     seconds = rows["_at"].dt.epoch("ms").to_numpy() / 1000.0
     values = rows["_value"].fill_null(float("nan")).to_numpy().astype(np.float64)
-    expected, score, odd = _walk(seconds, values, settings)
+    expected, score, odd = _walk(seconds, values, settings or AnomalySettings())
     return rows.select(
         "timestamp",
         pl.col("_value").alias("value"),
@@ -59,76 +100,6 @@ def detect(frame: pl.DataFrame, settings: AnomalySettings | None = None) -> pl.D
         score=pl.Series(score),
         is_anomaly=pl.Series(odd),
     )
-
-
-def _checked(frame: pl.DataFrame) -> pl.DataFrame:
-    for column in ("timestamp", "value"):
-        if column not in frame.columns:
-            raise SeriesError(f"column '{column}' is missing; found {frame.columns}")
-    if frame.is_empty():
-        raise SeriesError("there are no rows")
-    at = _instants(frame["timestamp"])
-    value = frame["value"]
-    text = value.cast(pl.String).str.strip_chars()
-    number = text.cast(pl.Float64, strict=False).fill_nan(None)
-    blank = value.is_null() | text.str.to_lowercase().is_in(["", "nan", "na", "n/a", "null", "none"])
-    bad = frame.filter(at.is_null() | (number.is_null() & ~blank))
-    if not bad.is_empty():
-        row = bad.row(0, named=True)
-        raise SeriesError(
-            f"row with timestamp {row['timestamp']!r} and value {row['value']!r} cannot be read"
-        )
-    number = pl.select(pl.when(number.is_finite()).then(number)).to_series()
-    return frame.with_columns(_at=at, _value=number).sort("_at", maintain_order=True)
-
-
-def _instants(stamps: pl.Series) -> pl.Series:
-    """Instants in microseconds without a zone; null where one cannot be read.
-
-    Numbers are seconds since 1970, or milli-, micro- or nanoseconds where that many seconds would be far off. Text
-    with an offset is brought to UTC; text without one is a clock's time as it stands.
-    """
-    kind = stamps.dtype
-    if isinstance(kind, pl.Datetime) or kind == pl.Date:
-        plain = stamps.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if _has_zone(kind) else stamps
-        return plain.cast(pl.Datetime("us"))
-    text = stamps.cast(pl.String).str.strip_chars()
-    number = text.cast(pl.Float64, strict=False)
-    if text.str.contains(r"^(19|20)\d{6}$").all():
-        return text.str.to_datetime("%Y%m%d", time_unit="us", strict=False)
-    if number.null_count() < len(number):
-        size = float(number.abs().median() or 0)  # type: ignore[arg-type]
-        per_second = next((unit for limit, unit in _EPOCHS if size < limit), 1_000_000_000)
-        return (number / per_second * 1_000_000).round().cast(pl.Int64, strict=False).cast(pl.Datetime("us"))
-    clock = text.str.replace("T", " ").str.replace(r"^(\d+[-/]\d+[-/]\d+ \d+)$", "${1}:00")
-    zoned = clock.str.replace(r" ?(Z|UTC)$", "+0000").str.replace(r" ?([+-]\d\d):?(\d\d)$", "${1}${2}")
-    zoned = zoned.str.replace(r"(:.*[+-]\d\d)$", "${1}00")
-    at = pl.Series([None] * len(text), dtype=pl.Datetime("us"))
-    for form in _FORMS:
-        at = at.fill_null(clock.str.to_datetime(form, time_unit="us", strict=False))
-    for form in _FORMS[:2]:
-        aware = zoned.str.to_datetime(f"{form}%z", time_unit="us", strict=False, time_zone="UTC")
-        at = at.fill_null(aware.dt.replace_time_zone(None))
-    return at
-
-
-def _has_zone(kind: pl.DataType) -> bool:
-    return isinstance(kind, pl.Datetime) and kind.time_zone is not None
-
-
-# In which unit a number of this size counts since 1970.
-_EPOCHS = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000))
-_FORMS = (
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%d",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d",
-    "%m/%d/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y",
-)
 
 
 class _Slots:
@@ -233,7 +204,7 @@ def _walk(seconds: Floats, values: Floats, settings: AnomalySettings) -> tuple[F
         if not math.isnan(guess):
             reach = judge.reach(value - guess, guess)
             if not math.isnan(level):
-                reach = max(reach, broad.reach(value - level, level))
+                reach = min(max(reach, broad.reach(value - level, level)), 1e6)
             score[row] = reach**2 / (1 + reach**2)
             warm = at - first >= settings.warm_up_days * DAY or row > 1000
             if reach > 1 and warm and at >= quiet_until:

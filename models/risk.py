@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from models.base import Floats, SeriesError
+from models.files import BLANK
 from models.probability import TREES, calibration
 
 REQUIRED = (
@@ -84,14 +85,13 @@ class RiskModel:
 
 def score(items: pl.DataFrame, model: RiskModel | None = None) -> pl.DataFrame:
     """One row per item, in the order given: `item_id`, `probability` (0 to 1), `risk` (high, medium, low)."""
-    items = _named(items)
     frame = _checked(items)
     if model is None:
         probability, high, medium = first_principles(frame), HIGH, MEDIUM
     else:
         probability, high, medium = _ask(model, frame), model.high, model.medium
     risk = np.where(probability >= high, "high", np.where(probability >= medium, "medium", "low"))
-    return pl.DataFrame({"item_id": items["item_id"], "probability": probability, "risk": risk.tolist()})
+    return pl.DataFrame({"item_id": frame["item_id"], "probability": probability, "risk": risk.tolist()})
 
 
 def first_principles(frame: pl.DataFrame) -> Floats:
@@ -125,7 +125,6 @@ def train(labelled: pl.DataFrame, *, base_rate: float | None = None, seed: int =
     """
     import lightgbm
 
-    labelled = _named(labelled)
     if LABEL not in labelled.columns:
         raise SeriesError(f"column '{LABEL}' is missing; found {labelled.columns}")
     truth = _flag(labelled[LABEL])
@@ -217,35 +216,49 @@ def _ask(model: RiskModel, frame: pl.DataFrame) -> Floats:
     return probability
 
 
-def _named(items: pl.DataFrame) -> pl.DataFrame:
-    """Column names without blanks around them and in lower case."""
-    try:
-        return items.rename({name: name.strip().lower() for name in items.columns})
-    except pl.exceptions.DuplicateError as error:
-        raise SeriesError(f"two columns have the same name; found {items.columns}") from error
+def sound(items: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """(rows that can be scored, a line on each that cannot: no id, or something that is no finite number).
 
-
-def _checked(items: pl.DataFrame) -> pl.DataFrame:
+    SeriesError where a column is missing or no row is left.
+    """
     missing = [name for name in REQUIRED if name not in items.columns]
     if missing:
         raise SeriesError(f"columns {missing} are missing; found {items.columns}")
     if items.is_empty():
         raise SeriesError("there are no rows")
-    if items["item_id"].null_count():
-        raise SeriesError(f"row {int(items['item_id'].is_null().arg_true()[0]) + 1}: item_id is empty")
-    numbers = {}
-    for name in REQUIRED[1:]:
-        number = items[name].cast(pl.Float64, strict=False).fill_nan(None)
+    found = pl.lit(None, pl.String)
+    numbers = {name: _number(items[name]) for name in REQUIRED[1:]}
+    for name, number in numbers.items():
         text = items[name].cast(pl.String).str.strip_chars()
-        bad = items.filter(number.is_null() & text.is_not_null() & ~text.is_in(["", "NaN", "nan"]))
-        if not bad.is_empty():
-            row = bad.row(0, named=True)
-            raise SeriesError(f"item '{row['item_id']}': {name} is {row[name]!r}, which is no number")
-        if number.is_infinite().any():
-            first = items["item_id"][int(number.is_infinite().arg_true()[0])]
-            raise SeriesError(f"item '{first}': {name} is infinite")
-        numbers[name] = number
-    return items.with_columns(**numbers)
+        wrong = (number.is_null() & ~text.str.to_lowercase().is_in(BLANK)) | number.is_infinite()
+        says = pl.format("{} is '{}', which is no finite number", pl.lit(name), text)
+        found = pl.coalesce(found, pl.when(wrong).then(says))
+    rows = items.with_columns(**numbers).with_row_index("_row", offset=1)
+    rows = rows.with_columns(
+        _fault=pl.when(pl.col("item_id").cast(pl.String).str.strip_chars().fill_null("") == "")
+        .then(pl.lit("item_id is empty"))
+        .otherwise(found)
+    )
+    told = [
+        f"row {number}, item {item!r}: {fault}"
+        for number, item, fault in rows.drop_nulls("_fault").select("_row", "item_id", "_fault").iter_rows()
+    ]
+    left = rows.filter(pl.col("_fault").is_null()).drop("_row", "_fault")
+    if left.is_empty():
+        raise SeriesError(told[0])
+    return left, told
+
+
+def _checked(items: pl.DataFrame) -> pl.DataFrame:
+    left, told = sound(items)
+    if told:
+        raise SeriesError(told[0])
+    return left
+
+
+def _number(column: pl.Series) -> pl.Series:
+    text = column.str.strip_chars() if column.dtype == pl.String else column
+    return text.cast(pl.Float64, strict=False).fill_nan(None)
 
 
 def _feature_columns(items: pl.DataFrame) -> list[str]:

@@ -112,15 +112,17 @@ def anomalies(input: Input, output: Output, as_json: AsJson = False) -> None:
     from models import files as model_files
 
     with _naming(input):
-        found = anomaly.detect(model_files.read_table(input))
-    _write(found, output)
+        rows, refused = anomaly.readable(model_files.read_table(input))
+    found = anomaly.judge(rows)
+    model_files.write_table(found, output)
     count = int(found["is_anomaly"].sum())
     _say(
         as_json,
         f"{count} anomalies in {found.height} rows -> {output}",
-        (),
+        _first(refused),
         anomalies=count,
         rows=found.height,
+        refused=len(refused),
     )
 
 
@@ -143,16 +145,18 @@ def score(
     kept = model or _kept_risk_model()
     known = risk_model.RiskModel.load(kept) if kept.exists() else None
     with _naming(input):
-        scored = risk_model.score(model_files.read_table(input), known)
-    _write(scored, output)
+        items, refused = risk_model.sound(model_files.read_table(input))
+    scored = risk_model.score(items, known)
+    model_files.write_table(scored, output)
     high = int((scored["risk"] == "high").sum())
     how = f"by the model of {kept}" if kept.exists() else "from first principles (see: wharf risk train)"
     _say(
         as_json,
         f"{scored.height} items, {high} at high risk, {how} -> {output}",
-        (),
+        _first(refused),
         items=scored.height,
         high=high,
+        refused=len(refused),
     )
 
 
@@ -197,11 +201,9 @@ def _naming(path: Path) -> Iterator[None]:
         raise SeriesError(f"{path}: {error}") from error
 
 
-def _write(frame: Any, path: Path) -> None:
-    if path.suffix == ".parquet":
-        frame.write_parquet(path)
-    else:
-        frame.write_csv(path)
+def _first(refused: list[str], most: int = 10) -> list[str]:
+    """What was refused, as notes: the first few, and how many there are."""
+    return refused[:most] + ([f"{len(refused)} such rows in all"] if len(refused) > most else [])
 
 
 def _settings(effort: Effort, members: str | None, workers: int) -> Any:

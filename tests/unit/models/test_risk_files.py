@@ -87,11 +87,25 @@ def test_a_trained_model_scores_rows_without_its_further_columns(tmp_path):
         (lambda rows: rows.drop("on_hand"), r"\['on_hand'\] are missing"),
         (lambda rows: rows.with_columns(stockout=0), "0 stock-outs among 400 rows: at least 20"),
         (lambda rows: rows.head(25), "at least 20 of each"),
-        (lambda rows: rows.with_columns(sales_30d=float("inf")), "'i0': sales_30d is infinite"),
+        (
+            lambda rows: rows.with_columns(sales_30d=float("inf")),
+            "'i0': sales_30d is 'inf', which is no finite",
+        ),
         (lambda rows: rows.with_columns(stockout=pl.lit("maybe")), "row 1: stockout is not 0 or 1"),
-        (lambda rows: rows.with_columns(pl.lit(1).alias("On_Hand")), "two columns have the same name"),
     ],
 )
 def test_rows_nothing_can_be_learned_from_are_named(change, says):
     with pytest.raises(SeriesError, match=says):
         risk.train(change(items(400)))
+
+
+def test_rows_that_cannot_be_scored_are_told_beside_those_that_are():
+    rows = items(3).with_columns(on_hand=pl.Series(["5", "many", None])).vstack(
+        items(1).with_columns(item_id=pl.lit(" "), on_hand=pl.lit("5"))
+    )  # fmt: skip
+    left, told = risk.sound(rows)
+    assert risk.score(left)["item_id"].to_list() == ["i0", "i2"]
+    assert told == [
+        "row 2, item 'i1': on_hand is 'many', which is no finite number",
+        "row 4, item ' ': item_id is empty",
+    ]
