@@ -2,11 +2,13 @@
 
     python -m bench.forecasting_night --series 1000 [--data DATA] [--horizon 30]
     python -m bench.forecasting_night --series 60000 --at-once 2000 --log night.log
+    python -m bench.forecasting_night --series 1000 --autoets
 
 The catalogue is drawn from the published sets under DATA (without it: simulated items), each series thinned or
 multiplied at random and spread over three channels. Prints wall and CPU seconds (worker processes included) and the
 largest memory of any process for the first part, which trains, and for each further one; then one SKU for 30 days from
-the stored models, in a process that has imported the libraries before.
+the stored models, in a process that has imported the libraries before. `--autoets` has statsforecast's AutoETS forecast
+the first part too, in one process, so that CPU seconds compare.
 """
 
 import argparse
@@ -62,6 +64,7 @@ def main() -> None:
     parser.add_argument(
         "--stored", type=Path, help="keep the models here; what is there already is not trained"
     )
+    parser.add_argument("--autoets", action="store_true", help="what AutoETS costs on the first part")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wharf-night-") as folder:
         registry = asked.stored or Path(folder)
@@ -78,6 +81,9 @@ def main() -> None:
         wall, cpu = sum(cost.wall for cost in nightly), sum(cost.cpu for cost in nightly)
         say(out, f"night: {asked.series} series in {wall:.0f} s, {cpu:.0f} CPU s; all with drawing the series "
                  f"{time.perf_counter() - begun:.0f} s")  # fmt: skip
+        if asked.autoets:
+            costs.append(autoets(next(parts(asked.data, asked.series, asked.at_once)), asked.horizon))
+            show(out, costs[-1])
         alone = one_sku(asked, registry)
         say(out, f"one SKU, 30 days, all members, from stored models: {alone}")
     OUT.mkdir(exist_ok=True)
@@ -101,6 +107,21 @@ def settings(asked: argparse.Namespace, retrain: bool | None) -> ForecastSetting
         effort=asked.effort, workers=asked.workers, retrain=retrain, origin=LAST, categories=CATEGORIES,
         channels=CHANNELS,
     )  # fmt: skip
+
+
+def autoets(part: pl.DataFrame, horizon: int) -> Cost:
+    """The same series by AutoETS with a season of 7 and both bounds, compiled before the clock starts."""
+    from statsforecast import StatsForecast
+    from statsforecast.models import AutoETS
+
+    rows = part.select(unique_id="series_id", ds="date", y="y")
+    first = rows.filter(pl.col("unique_id") == rows["unique_id"][0])
+    model = StatsForecast(models=[AutoETS(season_length=7)], freq="1d", n_jobs=1)
+    model.forecast(df=first, h=2, level=[80, 95])
+    wall, cpu = time.perf_counter(), used_cpu()
+    said = model.forecast(df=rows, h=horizon, level=[80, 95])
+    wall, cpu = time.perf_counter() - wall, used_cpu() - cpu
+    return Cost("AutoETS", part["series_id"].n_unique(), said.height, wall, cpu, peak_gb())
 
 
 def one_sku(asked: argparse.Namespace, registry: Path) -> dict[str, float]:

@@ -13,7 +13,7 @@ import polars as pl
 
 from models import registry as store
 from models.base import BOUNDS, FORECAST_SCHEMA, Floats, ForecastSettings, Origin, check_series
-from models.champion import Past, error_table, past_of
+from models.champion import CLASSES, YOUNG, Past, demand_class, error_table, past_of
 from models.closed import closed_ahead
 from models.cumulative import CumulativeCalibration, calibrate_sums, cumulative_frame
 from models.ensemble import cold_start, describe, fixed_blend, learned_blend, made_sane
@@ -111,7 +111,7 @@ def run(
     notes += _unique(collected.notes + said[0].notes)
     if not past_offsets and not found:
         notes.append("too little history for past origins: equal weights and textbook bounds")
-    models = _models(said[0], learned)
+    models = _blends(said[0], learned.table)
     frame = _rows(panel, 0, models, _bounds(said[0], models, learned))
     now = said[0].past
     cumulative = cumulative_frame(panel, learned.sums, now.group, now.spread, now.level, models["ensemble"])
@@ -159,7 +159,7 @@ def backtest(
     frames, table = [], pl.DataFrame()
     for offset in scored:
         learned = learn([said[o] for o in [*before, *scored] if o >= offset + horizon])
-        models, table = _models(said[offset], learned), learned.table
+        models, table = _blends(said[offset], learned.table), learned.table
         frames.append(_rows(panel, offset, models, _bounds(said[offset], models, learned), horizon=horizon))
     notes += _unique(collected.notes + [note for offset in scored for note in said[offset].notes])
     return _result(pl.concat(frames), notes + describe(table), table)
@@ -210,7 +210,7 @@ def _settle(panel: Panel, collected: Collected, offset: int, horizon: int) -> Sa
     cut = panel.cut(offset)
     h = history(cut)
     peers = cold_start(h, horizon)
-    young = np.isfinite(cut.y).sum(axis=1) < 28
+    young = np.isfinite(cut.y).sum(axis=1) < YOUNG
     cheap = collected.means.get("weekday_mean", {}).get(offset, peers)
     fallback = np.where(young[:, None] | ~np.isfinite(cheap), peers, cheap)
     raw = {name: by_offset[offset] for name, by_offset in collected.means.items() if offset in by_offset}
@@ -229,14 +229,10 @@ def _settle(panel: Panel, collected: Collected, offset: int, horizon: int) -> Sa
 def _blends(said: Said, table: pl.DataFrame) -> dict[str, Floats]:
     """Every model to show: members, the fixed blend and the learned one: the young by their peers, closed days 0."""
     blended = learned_blend(table, said.past.group, said.blend, said.fallback)
-    young = said.past.group == 4
+    young = said.past.group == CLASSES.index("young")
     blended[young] = 0.5 * blended[young] + 0.5 * said.fallback[young]
     blended[said.past.closed] = 0.0
     return {**said.show, "fixed": fixed_blend(said.blend, said.fallback), "ensemble": blended}
-
-
-def _models(said: Said, learned: Learned) -> dict[str, Floats]:
-    return _blends(said, learned.table)
 
 
 def _bounds(said: Said, models: dict[str, Floats], learned: Learned) -> dict[str, dict[str, Floats]]:
@@ -292,15 +288,13 @@ def _rows(
 
 
 def _class_names(panel: Panel, offset: int) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
-    from models.champion import CLASSES, demand_class
-
     return np.array(CLASSES)[demand_class(panel.cut(offset))]
 
 
 def _replayed(panel: Panel, pasts: Sequence[Said], horizon: int) -> BacktestResult:
     newest = pasts[-1]
     learned = learn([past for past in pasts if past.offset >= newest.offset + horizon])
-    models = _models(newest, learned)
+    models = _blends(newest, learned.table)
     frame = _rows(panel, newest.offset, models, _bounds(newest, models, learned), horizon=horizon)
     return _result(frame, [], learned.table)
 
