@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from prefect import flow, tags
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Failed
 from pydantic import Field
 
 from connectors import registry
@@ -14,6 +14,7 @@ from connectors.errors import ConfigurationError
 from flows import connections, report
 from flows.ingest import Ingested, ingest
 from flows.instants import Instant
+from flows.sync import completed
 from warehouse import backfills
 from warehouse.batch import Span
 from warehouse.budget import PostgresBudget
@@ -69,11 +70,9 @@ def backfill(
     )
     if failures:
         return Failed(message="; ".join(failures), data=done)
-    if deferred := [result.message for result in done if result.outcome == "deferred"]:
-        return Completed(name="Deferred", message="; ".join(dict.fromkeys(deferred)), data=done)
     if not slices and asked.since < asked.until:
         told.append("all of it was read before; --again reads it anyway")
-    return Completed(message="; ".join([f"{len(done)} slices", *told]), data=done)
+    return completed(done, f"{len(done)} slices", *told)
 
 
 def _check(account: str, resource: str, since: datetime, until: datetime) -> None:

@@ -78,7 +78,7 @@ def sync(
     if failures:
         report.page(f"{key}-failures", report.bullet_list(failures), "What failed and why")
         return Failed(message="; ".join(failures), data=done)
-    return _completed(done)
+    return completed(done)
 
 
 def chosen(resources: Sequence[str], platform: str) -> list[str]:
@@ -94,21 +94,18 @@ def chosen(resources: Sequence[str], platform: str) -> list[str]:
     return [name for name in ORDER if name in wanted and name in registry.resources_of(platform)]
 
 
-def _completed(done: list[Ingested]) -> State[Any]:
+def completed(done: Sequence[Ingested], *told: str) -> State[Any]:
+    """How a run ends none of whose parts failed; `told` stands at the end of its message."""
     refused = sum(result.refused for result in done)
-    deferred = [result.message for result in done if result.outcome == "deferred"]
-    if deferred:
-        return Completed(name="Deferred", message="; ".join(deferred), data=done)
-    if refused:
-        return Completed(
-            name="CompletedWithRefused",
-            message=f"{refused} records were refused and kept: wharf quarantine list",
-            data=done,
-        )
-    rows = sum(result.inserted + result.updated for result in done)
-    return Completed(
-        message=f"{rows} rows written from {sum(result.records for result in done)} records", data=done
-    )
+    if deferred := [result.message for result in done if result.outcome == "deferred"]:
+        name, message = "Deferred", "; ".join(dict.fromkeys(deferred))
+    elif refused:
+        name = "CompletedWithRefused"
+        message = f"{refused} records were refused and kept: wharf quarantine list"
+    else:
+        name, rows = "Completed", sum(result.inserted + result.updated for result in done)
+        message = f"{rows} rows written from {sum(result.records for result in done)} records"
+    return Completed(name=name, message="; ".join([message, *told]), data=done)
 
 
 def _log(log: Any, result: Ingested) -> None:
