@@ -145,5 +145,7 @@ CONTROL_TOTALS = pl.Schema(
         "units": COUNT,  # as ordered, before cancellations of parts and refunds
         "gross_amount": MONEY,  # of the goods as ordered: before discounts, refunds, tax and shipping
         "includes_cancelled": FLAG,  # whether orders that were cancelled are counted; null: the source does not say
+        "edits_apart": FLAG,  # whether what an edit adds to an order is counted on the day of the edit
+        "untold": TEXT,  # why figures are missing
     }
 )

@@ -23,7 +23,7 @@ from flows.ingest import ingest
 from flows.instants import Instant
 from flows.retry import DELAYS, RETRIES, is_transient
 from flows.rollup import roll_up
-from warehouse import channels, reconcile_posted, runs, watermarks
+from warehouse import channels, reconcile_edits, reconcile_posted, runs, watermarks
 from warehouse import reconcile as figures
 from warehouse.budget import PostgresBudget
 from warehouse.reconcile import Figure
@@ -141,6 +141,7 @@ def compare(account: str, first: date, last: date, now: datetime) -> list[Figure
                 figures.in_clickhouse(clickhouse, place, first, last),
                 sight,
                 figures.waiting_days(engine, place),
+                reconcile_edits.in_core(engine, place.id, place.timezone, first, last),
             )
     return found
 

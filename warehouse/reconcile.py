@@ -2,7 +2,8 @@
 
 Core is counted the way the source says it counts (with or without orders cancelled since). A difference is
 *explained* when it must be there: the day was not read to its end yet, it lies before what the source keeps or what
-we ever asked for, cancelled orders alone make it, or the source gives no figure. Everything else is unexplained.
+we ever asked for, cancelled orders or edits alone make it, or the source gives no figure. Everything else is
+unexplained.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,7 @@ from sqlalchemy import Engine, text
 
 from warehouse import frames, sql
 from warehouse.batch import Run
+from warehouse.reconcile_edits import Edits
 from warehouse.tables.analytics import DATABASE
 
 State = Literal["agrees", "explained", "repaired", "differs"]
@@ -141,9 +143,11 @@ def compare(
     published: pl.DataFrame,
     sight: Sight,
     waiting: Iterable[date] = (),
+    edits: Mapping[date, Edits] | None = None,
 ) -> list[Figure]:
     """Every figure of every day from `days[0]` to `days[1]`, by the day of the order. `control` is in the connectors'
-    CONTROL_TOTALS; for what it counts by the day money was booked see `reconcile_posted`."""
+    CONTROL_TOTALS; for what it counts by the day money was booked see `reconcile_posted`. Edits explain amounts only
+    on days whose orders are all there."""
     waiting = frozenset(waiting)
     figures: list[Figure] = []
     by_day = {row["business_date"]: row for row in control.filter(basis="ordered").iter_rows(named=True)}
@@ -151,6 +155,7 @@ def compare(
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)
         said = by_day.get(day, {})
+        edited = (edits or {}).get(day) if said.get("edits_apart") else None
         for measure in _MEASURES:
             currency = said.get("currency") if measure == "gross_amount" else None
             whole, cancelled = _sums(core, day, measure, currency)
@@ -158,10 +163,17 @@ def compare(
             shown = _sums(published, day, measure, currency)
             theirs = _decimal(said.get(measure))
             bare = Figure(place.account, place.name, place.id, day, measure, currency, theirs, ours, None)
-            bare = replace(bare, published=shown[0] if ours == whole else shown[0] - shown[1])
+            bare = replace(
+                bare,
+                published=shown[0] if ours == whole else shown[0] - shown[1],
+                explanation=said.get("untold"),
+            )
             if theirs is None and not (ours or bare.published):
                 continue  # nothing there, and nothing said
-            figures.append(_judged(bare, whole, cancelled, _unseen(place, day, sight), waiting))
+            known = _unseen(place, day, sight) or (edited and edited.explain(measure, bare.delta))
+            figures.append(_judged(bare, whole, cancelled, known, waiting))
+            if measure == "orders" and figures[-1].state != "agrees":
+                edited = None
     return _only_together(figures)
 
 
@@ -217,11 +229,12 @@ def day_span(place: Place, day: date) -> tuple[datetime, datetime]:
 def _judged(
     figure: Figure, whole: Decimal, cancelled: Decimal, unseen: str | None, waiting: frozenset[date]
 ) -> Figure:
+    """The figure with its state. `unseen`: why it may differ; its own explanation: why the source is silent."""
     behind = figure.ours is not None and figure.published is not None and _off(figure.ours - figure.published)
     if behind and figure.day in waiting:
         behind, unseen = False, unseen or "changes of this day wait to be published"
     if figure.theirs is None:
-        explanation = None if behind else "the source gives no figure"
+        explanation = None if behind else figure.explanation or "the source gives no figure"
     elif not _off(figure.delta or Decimal(0)):
         if not behind:
             return replace(figure, explanation=unseen, state="agrees")

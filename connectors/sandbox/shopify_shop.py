@@ -10,6 +10,7 @@ from connectors.sandbox.shopify_data import Node
 from connectors.sandbox.shopify_orders import order_node
 from connectors.sandbox.shopify_plan import DocumentError, Step, connection_cost, requested
 from connectors.sandbox.shopify_project import Slice, connection, decode_cursor, encode_cursor, project
+from connectors.sandbox.shopify_report import report
 from connectors.sandbox.shopify_search import Search, parse_search
 from connectors.sandbox.state import SandboxState
 from connectors.sandbox.world import Market, Stock
@@ -21,6 +22,7 @@ SCOPES = (
     "read_locations",
     "read_orders",
     "read_products",
+    "read_reports",
     "read_returns",
 )
 VERSIONS = ("2025-10", "2026-01", "2026-04", "2026-07", "2026-10")
@@ -45,6 +47,7 @@ _NEEDS = {
     "inventoryItem": "read_inventory",
     "locations": "read_locations",
     "location": "read_locations",
+    "shopifyqlQuery": "read_reports",
 }
 
 
@@ -263,6 +266,8 @@ class Shop:
                 limit = step.args.get("limit", 10_000)
                 more = limit is not None and found > limit
                 return {"count": limit if more else found, "precision": "AT_LEAST" if more else "EXACT"}
+            case "shopifyqlQuery":
+                return report(step.args["query"], self._world, self.market, self.now)
             case "nodes":
                 if len(step.args["ids"]) > 250:
                     raise DocumentError(

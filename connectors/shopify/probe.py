@@ -23,9 +23,10 @@ _SCOPES = {
     "read_locations": "stock cannot be told apart by place",
     "read_customers": "customers cannot be read, nor who placed an order",
     "read_returns": "returns cannot be read",
+    "read_reports": "reconciliation compares numbers of orders only, not units and money",
 }
 # Without it what can be read is right, only less.
-_OPTIONAL = frozenset(["read_all_orders"])
+_OPTIONAL = frozenset(["read_all_orders", "read_reports"])
 _LOOKS = {
     "orders": ("Orders", queries.ORDERS),
     "products": ("Products", queries.PRODUCTS),

@@ -4,7 +4,7 @@ Only the shop's currency is asked for: the buyer's would double what a query cos
 `first`, which would cut the list silently.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from connectors.base import Window
 
@@ -99,7 +99,18 @@ PROBE = """query Probe { shop { name currencyCode ianaTimezone taxesIncluded mys
   currentAppInstallation { accessScopes { handle } } publicApiVersions { handle supported } }"""
 
 
+SALES_REPORT = """query SalesReport($query: String!) { shopifyqlQuery(query: $query) {
+  tableData { columns { name displayName } rows } parseErrors } }"""
+
 SCOPES = "query Scopes { currentAppInstallation { accessScopes { handle } } }"
+
+
+def sales_report(first: date, last: date) -> str:
+    """ShopifyQL for units and goods of each of the shop's days, both ends included."""
+    return (
+        "FROM sales SHOW quantity_ordered, gross_sales TIMESERIES day"
+        f" SINCE {first} UNTIL {last} ORDER BY day ASC"
+    )
 
 
 def order_counts(days: int) -> str:

@@ -36,7 +36,7 @@ def _ordered(client: ChannelClient, channel: Channel, first: date, last: date) -
         day = first + timedelta(days=offset)
         begin, end = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
         orders = sum(_announced(client, node_type, begin, end) for node_type in NODE_TYPES)
-        yield channel.name, day, "ordered", channel.currency, orders, None, None, True
+        yield channel.name, day, "ordered", channel.currency, orders, None, None, True, False, None
 
 
 def _announced(client: ChannelClient, node_type: str, begin: datetime, end: datetime) -> int:
@@ -75,7 +75,7 @@ def _posted(client: ChannelClient, channel: Channel, first: date, last: date) ->
         if first <= at <= last:
             day = days[at]
             yield (
-                channel.name, at, "posted", channel.currency, len(day.orders), day.units, day.gross, False
+                channel.name, at, "posted", channel.currency, len(day.orders), day.units, day.gross, False, False, None
             )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from warehouse import reconcile_posted
 from warehouse.reconcile import Place, Sight, compare, day_span, repaired
+from warehouse.reconcile_edits import Edits
 
 DAY = date(2026, 3, 5)
 PLACE = Place("amazon", "amazon-us", 1, "America/Los_Angeles")
@@ -23,12 +24,16 @@ CONTROL = {
     "units": pl.Int64,
     "gross_amount": pl.Decimal(18, 4),
     "includes_cancelled": pl.Boolean,
+    "edits_apart": pl.Boolean,
+    "untold": pl.String,
 }
 
 
-def control(orders=9, units=12, gross="100", *, cancelled=False, basis="ordered"):
+def control(
+    orders=9, units=12, gross="100", *, cancelled=False, basis="ordered", edits_apart=False, untold=None
+):
     amount = None if gross is None else Decimal(gross)
-    row = ("amazon-us", DAY, basis, "USD", orders, units, amount, cancelled)
+    row = ("amazon-us", DAY, basis, "USD", orders, units, amount, cancelled, edits_apart, untold)
     return pl.DataFrame([row], schema=CONTROL, orient="row")
 
 
@@ -49,8 +54,9 @@ def here(orders=10, cancelled=1, units=13, units_cancelled=1, amount="110", amou
     )
 
 
-def states(theirs, ours, shown=None, sight=SEEN, waiting=()):
-    figures = compare(PLACE, (DAY, DAY), theirs, ours, ours if shown is None else shown, sight, waiting)
+def states(theirs, ours, shown=None, sight=SEEN, waiting=(), edits=None):
+    shown = ours if shown is None else shown
+    figures = compare(PLACE, (DAY, DAY), theirs, ours, shown, sight, waiting, {DAY: edits} if edits else None)
     return {figure.measure: (figure.state, figure.explanation) for figure in figures}
 
 
@@ -143,3 +149,44 @@ def test_a_business_day_is_as_long_as_its_clock_says():
     assert [int((end - start).total_seconds() // 3600) for start, end in hours.values()] == [24, 24]
     start, end = (instant.astimezone(UTC) for instant in hours[8])
     assert (end - start).total_seconds() == 23 * 3600
+
+
+SOLD = here(cancelled=0, units_cancelled=0, amount_cancelled="0")  # 10 orders, 13 units, 110
+
+
+@pytest.mark.parametrize(
+    ("units", "gross", "edits", "explained"),
+    [
+        (12, "100", Edits(1, Decimal(10), 0, Decimal(0), False), True),  # added on a later day
+        (
+            14,
+            "120",
+            Edits(0, Decimal(0), 1, Decimal(10), False),
+            True,
+        ),  # other days' orders, added on this one
+        (11, "90", Edits(1, Decimal(10), 0, Decimal(0), False), False),  # more than was edited
+        (12, "100", Edits(0, Decimal(0), 1, Decimal(10), False), False),  # the wrong way round
+        (11, "90", Edits(0, Decimal(0), 0, Decimal(0), True), True),  # read late: nobody can tell
+        (12, "100", None, False),
+    ],
+)
+def test_edits_explain_as_much_as_was_edited(units, gross, edits, explained):
+    theirs = control(10, units, gross, cancelled=True, edits_apart=True)
+    found = states(theirs, SOLD, edits=edits)
+    assert found["orders"] == AGREES
+    assert {found[measure][0] for measure in ("units", "gross_amount")} == {
+        "explained" if explained else "differs"
+    }
+
+
+def test_edits_explain_nothing_where_an_order_is_missing_or_the_source_books_them_on_the_orders_day():
+    edits = Edits(1, Decimal(10), 0, Decimal(0), True)
+    lost = states(control(11, 12, "100", cancelled=True, edits_apart=True), SOLD, edits=edits)
+    assert set(lost.values()) == {DIFFERS}
+    other = states(control(10, 12, "100", cancelled=True), SOLD, edits=edits)
+    assert other["units"] == other["gross_amount"] == DIFFERS
+
+
+def test_a_silent_source_says_why():
+    found = states(control(10, None, None, cancelled=True, untold="the scope is missing"), SOLD)
+    assert found["units"] == ("explained", "the scope is missing")
