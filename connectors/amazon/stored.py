@@ -95,6 +95,7 @@ class _Found:
         self.orders: list[Any] = []
         self.v0_orders: list[Any] = []
         self.v0_items: dict[str, list[Any]] = {}
+        self.v0_gifts: dict[tuple[str, str], dict[str, Any]] = {}  # wrapping of a line, told apart from it
         self.v0_beside: dict[str, dict[str, Any]] = {}  # address and buyer of an order, told apart from it
         self.summaries: dict[str | None, list[Any]] = {}
         self.listings: list[Any] = []
@@ -114,7 +115,13 @@ class _Found:
             return self._any(document, self.take)
         if not isinstance(document, dict):
             return False
-        return self._page(document) or self._record(document) or self._wrapped(document)
+        return (
+            self._page(document)
+            or self._record(document)
+            or self._notification(document)
+            or self._wrapped(document)
+            or self._deep(document)
+        )
 
     def _page(self, document: dict[str, Any]) -> bool:
         if isinstance(document.get("orders"), list):
@@ -123,9 +130,8 @@ class _Found:
             self.orders.append(document["order"])
         elif isinstance(document.get("Orders"), list):
             self.v0_orders += document["Orders"]
-        elif isinstance(document.get("OrderItems"), list) and "PurchaseDate" not in document:
-            known = self.v0_items.setdefault(str(document.get("AmazonOrderId", "(unknown)")), [])
-            known += document["OrderItems"]
+        elif "OrderItems" in document and "PurchaseDate" not in document:
+            return self._lines(document)
         elif isinstance(document.get("inventorySummaries"), list):
             granularity = document.get("granularity")
             place = text(granularity.get("granularityId")) if isinstance(granularity, dict) else None
@@ -142,6 +148,21 @@ class _Found:
             return False
         return True
 
+    def _lines(self, document: dict[str, Any]) -> bool:
+        """An answer of getOrderItems, or of getOrderItemsBuyerInfo; somebody's own tool may keep the order beside."""
+        lines, order = document["OrderItems"], document.get("Order")
+        if not isinstance(lines, list):
+            return False
+        order_id = document.get("AmazonOrderId")
+        if isinstance(order, dict) and self._record(order):
+            order_id = order_id or order.get("AmazonOrderId")
+        for line in lines:
+            if _is_buyer_info(line):
+                self.v0_gifts[str(order_id), str(line.get("OrderItemId"))] = line
+            else:
+                self.v0_items.setdefault(str(order_id or "(unknown)"), []).append(line)
+        return True
+
     def _record(self, record: Any) -> bool:
         if not isinstance(record, dict):
             return False
@@ -154,6 +175,8 @@ class _Found:
             if record.get("ShippingAddress"):
                 about["ShippingAddress"] = record["ShippingAddress"]
             self.v0_beside.setdefault(str(record["AmazonOrderId"]), {}).update(about)
+        elif "OrderItemId" in record and "QuantityOrdered" in record:
+            self.v0_items.setdefault(str(record.get("AmazonOrderId", "(unknown)")), []).append(record)
         elif "ShipmentItemAdjustmentList" in record:
             self.v0_events.append(record)
         elif _is_transaction(record):
@@ -168,8 +191,37 @@ class _Found:
             return False
         return True
 
+    def _notification(self, document: dict[str, Any]) -> bool:
+        """ORDER_CHANGE says an order's ids, state and units, and no money."""
+        change = document.get("OrderChangeNotification")
+        summary = change.get("Summary") if isinstance(change, dict) else None
+        if not isinstance(change, dict) or not isinstance(summary, dict):
+            return False
+        trigger = change.get("OrderChangeTrigger")
+        lines = summary.get("OrderItems")
+        self.v0_orders.append(
+            {
+                **summary,
+                "AmazonOrderId": change.get("AmazonOrderId"),
+                "LastUpdateDate": (trigger if isinstance(trigger, dict) else {}).get("TimeOfOrderChange")
+                or summary.get("PurchaseDate"),
+                "FulfillmentChannel": summary.get("FulfillmentType"),
+                "OrderItems": [
+                    {**line, "QuantityOrdered": line.get("Quantity")}
+                    for line in (lines if isinstance(lines, list) else [])
+                    if isinstance(line, dict)
+                ],
+            }
+        )
+        return True
+
     def _wrapped(self, document: dict[str, Any]) -> bool:
         inner = [document[name] for name in _WRAPPERS if isinstance(document.get(name), dict | list)]
+        return bool(inner) and self._any(inner, self.take)
+
+    def _deep(self, document: dict[str, Any]) -> bool:
+        """Answers kept under names of somebody's own, such as {"get_orders": {"json": {"payload": …}}}."""
+        inner = [value for value in document.values() if value and isinstance(value, dict | list)]
         return bool(inner) and self._any(inner, self.take)
 
     @staticmethod
@@ -216,11 +268,26 @@ class _Found:
             ]
             placed: Decoded[orders_v0.Order] = each(told, orders_v0.Order, orders_v0.order_key)
             items = {
-                order_id: each(records, orders_v0.Item, orders_v0.item_key)
+                order_id: each(
+                    [self._wrapped_as_gift(order_id, record) for record in records],
+                    orders_v0.Item,
+                    orders_v0.item_key,
+                )
                 for order_id, records in self.v0_items.items()
             }
             parts.append(orders_v0.orders_v0(placed, items, context))
         return merge_normalized(parts)
+
+    def _wrapped_as_gift(self, order_id: str, line: Any) -> Any:
+        gift = self.v0_gifts.get((order_id, str(line.get("OrderItemId")))) if isinstance(line, dict) else None
+        return line if gift is None else {**line, "BuyerInfo": gift}
+
+
+def _is_buyer_info(item: Any) -> bool:
+    """Whether a line is getOrderItemsBuyerInfo's: it tells of gift wrapping and not how many units."""
+    return isinstance(item, dict) and item.keys() <= {
+        "OrderItemId", "BuyerCustomizedInfo", "GiftWrapPrice", "GiftWrapTax", "GiftMessageText", "GiftWrapLevel"
+    }  # fmt: skip
 
 
 def _is_transaction(record: dict[str, Any]) -> bool:

@@ -65,6 +65,9 @@ def normalize(kind: Kind[T], body: bytes, book: Callable[[], Book[T]]) -> Normal
     try:
         for part in parts:
             found = _decode(kind, part)
+            if part.holder is not None and kind.place is not None:
+                for record in found:
+                    kind.place(record, part.holder)
             seen += len(found)
             for record in found:
                 whole.add(record)
@@ -85,7 +88,10 @@ def _one_by_one(
             seen += 1
             try:
                 alone = book()
-                alone.add(_decode_one(kind, raw, children))
+                record = _decode_one(kind, raw, children)
+                if part.holder is not None and kind.place is not None:
+                    kind.place(record, part.holder)
+                alone.add(record)
                 for sheet in alone.sheets():
                     sheet.tidy()
                 if strictly:

@@ -6,7 +6,7 @@ body), or bulk-operation JSONL whose child lines name their parent.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -17,14 +17,19 @@ from connectors.shopify.sheets import BadValueError
 T = TypeVar("T")
 Form = Literal["connection", "list", "one", "jsonl"]
 _PARENT = re.compile(rb'"__parentId"\s*:\s*"([^"]*)"')
+_GID = re.compile(rb'"id"\s*:\s*"(gid://shopify/[^"]*)"')
 _ID_FIRST = re.compile(
     rb'\{\s*(?:"__typename"\s*:\s*"\w+"\s*,\s*)?(?:"__parentId"\s*:\s*"[^"]*"\s*,\s*)?"id"\s*:\s*"([^"]*)"'
 )
+_ESCAPED = re.compile(rb"(?<!\\)\\/")  # "gid:\/\/shopify\/Order\/1": legal JSON, and some tools write it so
 _DEEPEST = 5  # levels of a bulk file, and of wrapping around records
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_connection = msgspec.json.Decoder(Connection[msgspec.Raw])
-_WRAPPERS = ("data", "payload", "body", "node", "shop", "object", "result")
+_WRAPPERS = (
+    "data", "payload", "body", "node", "shop", "object", "result", "results", "records", "items", "json", "detail"
+)  # fmt: skip
+_NULL = msgspec.Raw(b"null")  # what `nodes(ids: …)` gives for an id that is none
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Kind(Generic[T]):
     rest_shape: Any = None
     rest_key: str = "id"  # what tells a REST record where it has no id
     rest_gid: str | None = None  # its type, where REST cuts things in another way
+    never: frozenset[str] = frozenset()  # fields it has not: they tell records without a global id apart
+    place: Callable[[T, str], None] | None = None  # tells a record the id of the object its list stands in
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Part:
     form: Form
     raw: bytes
     rest: bool = False
+    holder: str | None = None  # id of the object around the list
 
 
 def find(kind: Kind[T], body: bytes, *, deep: bool = True) -> list[Part]:
@@ -59,9 +67,11 @@ def find(kind: Kind[T], body: bytes, *, deep: bool = True) -> list[Part]:
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
         return []
+    if b"gid:\\/" in text:
+        text = _ESCAPED.sub(b"/", text)
     try:
         found = [Part("jsonl", text)] if _is_jsonl(text) else list(_parts(kind, text))
-        parts = [part for part in found if _gid_type(part) in {kind.gid, kind.rest_gid, None}]
+        parts = [part for part in found if _may_be(kind, part)]
         if deep and not parts and text[:1] == b"{":
             parts = list(_below(kind, text))
     except msgspec.MsgspecError as error:
@@ -71,8 +81,8 @@ def find(kind: Kind[T], body: bytes, *, deep: bool = True) -> list[Part]:
     return parts
 
 
-def _gid_type(part: Part) -> str | None:
-    """The type that the global id of the first record names; None without a record or a global id."""
+def _may_be(kind: Kind[T], part: Part) -> bool:
+    """Whether the first record is of the kind: as its global id says, else by what it has."""
     if part.form == "jsonl":
         first = next(
             (line for line in part.raw.splitlines() if line.strip() and not _PARENT.search(line)), None
@@ -80,7 +90,7 @@ def _gid_type(part: Part) -> str | None:
     else:
         first = next((raw for raw, _ in records(part)), None)
     if first is None:
-        return None
+        return True
     try:
         fields = _objects.decode(first)
         # REST says it beside its number, in every version since 2018.
@@ -88,9 +98,10 @@ def _gid_type(part: Part) -> str | None:
             msgspec.json.decode(fields[name]) for name in ("id", "admin_graphql_api_id") if name in fields
         ]
     except msgspec.MsgspecError:
-        return None
+        return True
     known = (gid.split("/")[3] for gid in gids if isinstance(gid, str) and gid.startswith("gid://shopify/"))
-    return next(known, None)
+    named = next(known, None)
+    return named in {kind.gid, kind.rest_gid} if named else not kind.never & fields.keys()
 
 
 def _is_jsonl(text: bytes) -> bool:
@@ -127,7 +138,8 @@ def _parts(kind: Kind[T], raw: bytes, depth: int = 0) -> Iterator[Part]:
         if not items:
             return
         keys = keys_of(bytes(items[0]))
-        if depth == 0 and (keys & {"data", *kind.plural, *kind.singular}) and "id" not in keys:
+        wrapped = keys & {*_WRAPPERS, *kind.plural, *kind.singular} and "id" not in keys
+        if depth <= 1 and (wrapped or bytes(items[0])[:1] == b"["):
             for item in items:
                 yield from _parts(kind, bytes(item), depth + 1)
             return
@@ -144,13 +156,16 @@ def _parts(kind: Kind[T], raw: bytes, depth: int = 0) -> Iterator[Part]:
     else:
         known = {*kind.plural, *kind.singular, *_WRAPPERS}
         # Under other names, such as a mutation's, only what is named after the records is taken for them.
-        inner = known & keys or {name for name in keys if bytes(fields[name]).startswith(b"{")}
+        aliased = {name for name in keys - known if _is_one(kind, bytes(fields[name]))}
+        inner = known & keys | aliased or {name for name in keys if bytes(fields[name]).startswith(b"{")}
         for name in (name for name in fields if name in inner):
             yield from _named(kind, name, bytes(fields[name]), depth, sure=name in known)
 
 
 def _named(kind: Kind[T], name: str, value: bytes, depth: int, *, sure: bool) -> Iterator[Part]:
-    if value in {b"null", b"[]"} or depth > _DEEPEST or (not sure and "id" in keys_of(value)):
+    if value in {b"null", b"[]"} or depth > _DEEPEST:
+        return
+    if not sure and "id" in keys_of(value) and not _is_one(kind, value):
         return
     if name in _WRAPPERS and name not in kind.singular:
         yield from _parts(kind, value, depth + 1)
@@ -160,13 +175,22 @@ def _named(kind: Kind[T], name: str, value: bytes, depth: int, *, sure: bool) ->
         yield from _parts(kind, value, depth + 1)
 
 
+def _is_one(kind: Kind[T], value: bytes) -> bool:
+    """Whether an object is a record of the kind by its global id: under a name that a query chose for it."""
+    own_id = _ID_FIRST.match(value)
+    return own_id is not None and own_id[1].startswith(b"gid://shopify/%b/" % kind.gid.encode())
+
+
 def _below(kind: Kind[T], raw: bytes, depth: int = 0) -> Iterator[Part]:
     """Lists of records inside other objects, such as the orders of a customer or the stock of a location."""
-    for name, value in _objects.decode(raw).items():
+    fields = _objects.decode(raw)
+    own = msgspec.json.decode(fields["id"]) if "id" in fields else None
+    for name, value in fields.items():
         inner = bytes(value).strip()
         if name in kind.plural and inner[:1] in {b"[", b"{"} and inner != b"[]":
             if "id" not in keys_of(inner):
-                yield from _parts(kind, inner)
+                for part in _parts(kind, inner):
+                    yield replace(part, holder=own if isinstance(own, str) else None)
         elif depth < _DEEPEST and inner[:1] == b"{":
             yield from _below(kind, inner, depth + 1)
         elif depth < _DEEPEST and inner[:1] == b"[":
@@ -208,6 +232,7 @@ def _families(body: bytes) -> tuple[list[tuple[bytes, list[bytes]]], list[bytes]
     below: dict[bytes, list[bytes]] = {}  # id of a root: the lines below it
     parent_of: dict[bytes, bytes] = {}
     children: list[tuple[bytes, bytes]] = []
+    inside: dict[bytes, list[bytes]] = {}  # id of an object inside a root, such as a variant's inventory item
     for line in body.splitlines():
         if not line.strip():
             continue
@@ -225,6 +250,11 @@ def _families(body: bytes) -> tuple[list[tuple[bytes, list[bytes]]], list[bytes]
     lost: list[bytes] = []
     for parent_id, line in children:
         root, steps = parent_id, 0
+        if root not in below and root not in parent_of and not inside:
+            inside = {gid: own for line, own in roots for gid in _GID.findall(line)}
+        if root in inside and root not in below and root not in parent_of:
+            inside[root].append(line)
+            continue
         while root not in below and root in parent_of and steps < _DEEPEST:
             root, steps = parent_of[root], steps + 1
         below.get(root, lost).append(line)
@@ -248,6 +278,19 @@ def kind_of(line: bytes) -> str:
     return "" if own is None else own.decode().removeprefix("gid://shopify/").partition("/")[0]
 
 
+def only(children: list[bytes], kind: str, sign: bytes | None = None) -> bytes:
+    """The child lines of one kind as a JSON list; others (media, metafields, …) are not read.
+
+    A line that has no id of its own is of the kind when it has the field `sign`.
+    """
+    of = ((line, kind_of(line)) for line in children)
+    return (
+        b"["
+        + b",".join(line for line, its in of if its == kind or (not its and sign and sign in line))
+        + b"]"
+    )
+
+
 def records(part: Part) -> Iterator[tuple[bytes, list[bytes]]]:
     if part.form == "jsonl":
         # A file cut off: every root is still read, lines without a parent are reported.
@@ -258,14 +301,13 @@ def records(part: Part) -> Iterator[tuple[bytes, list[bytes]]]:
     if part.form == "one":
         yield part.raw, []
     elif part.form == "list":
-        yield from ((bytes(raw), []) for raw in _raws.decode(part.raw))
+        yield from ((bytes(raw), []) for raw in _raws.decode(part.raw) if raw != _NULL)
     else:
-        yield from ((bytes(raw), []) for raw in _raw_connection.decode(part.raw).items())
+        yield from ((bytes(raw), []) for raw in _raw_connection.decode(part.raw).items() if raw != _NULL)
 
 
-def no_children(_: object, children: list[bytes]) -> None:
-    """The `attach` of a kind that has nothing below it. Raises BadValueError."""
-    raise BadValueError("__parentId", f"{len(children)} lines name a parent that has no children")
+def no_children(_: object, __: list[bytes]) -> None:
+    """The `attach` of a kind of which nothing below is read, such as the orders below a customer."""
 
 
 def ref_number(ref: Ref | None) -> str | None:

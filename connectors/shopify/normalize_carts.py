@@ -5,10 +5,18 @@ import polars as pl
 
 from connectors.base import Context
 from connectors.shopify import rest, rest_shapes
-from connectors.shopify.find import Kind, gid_number, ref_number
+from connectors.shopify.find import Kind, gid_number, no_children, only, ref_number
 from connectors.shopify.money import amount, currency
 from connectors.shopify.refunds import money_back, refunds_of
-from connectors.shopify.shapes import CartLine, Checkout, Connection, OrderReturns, Refund, Return
+from connectors.shopify.shapes import (
+    CartLine,
+    Checkout,
+    Connection,
+    OrderReturns,
+    Refund,
+    Return,
+    ReturnLine,
+)
 from connectors.shopify.sheets import BadValueError, Sheet
 from connectors.shopify.values import text
 
@@ -187,19 +195,33 @@ def _refunded_amount(entry: Return) -> str | None:
 
 
 _cart_lines = msgspec.json.Decoder(list[CartLine])
+_return_lines = msgspec.json.Decoder(list[ReturnLine])
 _return_list = msgspec.json.Decoder(list[Return])
 
 
 def _attach_lines(checkout: Checkout, children: list[bytes]) -> None:
-    checkout.line_items = Connection(nodes=_cart_lines.decode(b"[" + b",".join(children) + b"]"))
+    checkout.line_items = Connection(
+        nodes=_cart_lines.decode(only(children, "AbandonedCheckoutLineItem", b'"quantity"'))
+    )
 
 
 def _attach_returns(order: OrderReturns, children: list[bytes]) -> None:
-    order.returns = Connection(nodes=_return_list.decode(b"[" + b",".join(children) + b"]"))
+    returns = _return_list.decode(only(children, "Return"))
+    order.returns = Connection(nodes=returns)
+    if len(returns) < len(children):
+        for entry in returns:
+            _attach_return_lines(entry, [child for child in children if f'"{entry.id}"'.encode() in child])
 
 
-def _no_children(_: object, children: list[bytes]) -> None:
-    raise BadValueError("__parentId", f"{len(children)} lines name a parent that has no children")
+def _attach_return_lines(entry: Return, children: list[bytes]) -> None:
+    lines = _return_lines.decode(only(children, "ReturnLineItem"))
+    if lines:
+        entry.return_line_items = Connection(nodes=lines)
+
+
+# What only refunds and orders have; a return without a global id has none of it.
+_OF_REFUNDS = frozenset(["refund_line_items", "refundLineItems"])
+_OF_ORDERS = frozenset(["line_items", "lineItems"])
 
 
 CHECKOUTS: Kind[Checkout] = Kind(
@@ -219,16 +241,24 @@ ORDER_RETURNS: Kind[OrderReturns] = Kind(
     attach=_attach_returns,
     from_rest=rest.order_returns,
     rest_shape=rest_shapes.RestOrder,
+    never=_OF_REFUNDS,
 )
 REFUNDS: Kind[Refund] = Kind(
     gid="Refund",
     plural=("refunds",),
     singular=("refund",),
     shape=Refund,
-    attach=_no_children,
+    attach=no_children,
     from_rest=rest.refund,
     rest_shape=rest_shapes.RestRefund,
 )
 RETURNS: Kind[Return] = Kind(
-    gid="Return", plural=("returns",), singular=("return",), shape=Return, attach=_no_children
+    gid="Return",
+    plural=("returns",),
+    singular=("return",),
+    shape=Return,
+    attach=_attach_return_lines,
+    from_rest=rest.returned,
+    rest_shape=rest_shapes.RestReturn,
+    never=_OF_REFUNDS | _OF_ORDERS,
 )

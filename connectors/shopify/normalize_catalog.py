@@ -5,13 +5,14 @@ import polars as pl
 
 from connectors.base import Context
 from connectors.shopify import rest, rest_shapes
-from connectors.shopify.find import Kind, gid_number, no_children, ref_number
+from connectors.shopify.find import Kind, gid_number, no_children, only, ref_number
 from connectors.shopify.shapes import (
     Amount,
     Connection,
     InventoryItem,
     InventoryItemCost,
     Level,
+    Location,
     Money,
     Product,
     ProductOf,
@@ -209,11 +210,31 @@ _levels = msgspec.json.Decoder(list[Level])
 
 
 def _attach_variants(product: Product, children: list[bytes]) -> None:
-    product.variants = Connection(nodes=_variants.decode(b"[" + b",".join(children) + b"]"))
+    variants = _variants.decode(only(children, "ProductVariant"))
+    product.variants = Connection(nodes=variants)
+    if len(variants) < len(children):
+        levels = _levels.decode(only(children, "InventoryLevel", b'"location"'))
+        for variant in variants:
+            item = variant.inventory_item.id if variant.inventory_item else None
+            _give_levels(variant, [level for level in levels if level.parent_id in {variant.id, item}])
+
+
+def _attach_variant_levels(variant: Variant, children: list[bytes]) -> None:
+    _give_levels(variant, _levels.decode(only(children, "InventoryLevel", b'"location"')))
+
+
+def _give_levels(variant: Variant, levels: list[Level]) -> None:
+    if levels:
+        variant.inventory_item = variant.inventory_item or InventoryItemCost()
+        variant.inventory_item.inventory_levels = Connection(nodes=levels)
 
 
 def _attach_levels(item: InventoryItem, children: list[bytes]) -> None:
-    item.inventory_levels = Connection(nodes=_levels.decode(b"[" + b",".join(children) + b"]"))
+    item.inventory_levels = Connection(nodes=_levels.decode(only(children, "InventoryLevel", b'"location"')))
+
+
+def _place_level(level: Level, location: str) -> None:
+    level.location = level.location or Location(location)
 
 
 PRODUCTS: Kind[Product] = Kind(
@@ -230,7 +251,7 @@ VARIANTS: Kind[Variant] = Kind(
     plural=("productVariants", "variants"),
     singular=("productVariant", "variant"),
     shape=Variant,
-    attach=no_children,
+    attach=_attach_variant_levels,
     from_rest=rest.variant,
     rest_shape=rest_shapes.RestVariant,
 )
@@ -251,4 +272,5 @@ LEVELS: Kind[Level] = Kind(
     singular=("inventoryLevel",),
     shape=Level,
     attach=no_children,
+    place=_place_level,
 )

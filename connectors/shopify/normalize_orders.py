@@ -22,6 +22,7 @@ Amounts are the shop's currency (`shopMoney`): the buyer's own is for display. W
   open        the rest; AUTHORIZED is secured money, and VOIDED alone does not cancel an order
 """
 
+import re
 from decimal import Decimal
 
 import msgspec
@@ -30,7 +31,7 @@ import polars as pl
 from connectors.base import Context
 from connectors.canonical import MONEY, SCHEMAS
 from connectors.shopify import rest, rest_shapes
-from connectors.shopify.find import Kind, gid_number, kind_of, ref_number
+from connectors.shopify.find import Kind, gid_number, only, ref_number
 from connectors.shopify.money import amount, currency, number, total
 from connectors.shopify.refunds import (
     Refunded,
@@ -249,12 +250,17 @@ def _prices(line: LineItem) -> tuple[str | None, str | None]:
     """Price of a unit and of the whole line, before discounts."""
     unit = amount(line.original_unit_price_set, line.original_unit_price)
     whole = amount(line.original_total_set, line.original_total)
-    if whole is None and unit is not None:
-        units = _quantity(line)
-        whole = unit if units == 1 else f"{number(unit, 'originalUnitPriceSet') * units:f}"
+    if whole is None:
+        whole = _times(unit, line, "originalUnitPriceSet")
     if unit is None and whole is not None and line.quantity:
         unit = f"{round(number(whole, 'originalTotalSet') / line.quantity, 4):f}"
     return unit, whole
+
+
+def _times(unit: str | None, line: LineItem, field: str) -> str | None:
+    """The price of all units of a line."""
+    units = _quantity(line)
+    return unit if unit is None or units == 1 else f"{number(unit, field) * units:f}"
 
 
 def _line_discount(line: LineItem, whole: str | None) -> str | None:
@@ -266,6 +272,9 @@ def _line_discount(line: LineItem, whole: str | None) -> str | None:
         return total(allocated, "discountAllocations")
     stated = amount(line.total_discount_set)
     after = amount(line.discounted_total_set, line.discounted_total)
+    if after is None:
+        unit = amount(line.discounted_unit_price_set, line.discounted_unit_price)
+        after = _times(unit, line, "discountedUnitPriceSet")
     if stated is None and after is not None and whole is not None and line.discount_allocations is None:
         return f"{number(whole, 'originalTotalSet') - number(after, 'discountedTotalSet'):f}"
     return "0" if stated is None and line.discount_allocations is not None else stated
@@ -320,29 +329,16 @@ def _with_totals(items: Sheet) -> pl.DataFrame:
 
 def attach(order: Order, children: list[bytes]) -> None:
     """Lines and refunds of a bulk file into their order; other things below an order are not read."""
-    lines: list[bytes] = []
-    refunds: list[bytes] = []
-    refunded: list[bytes] = []
-    shipping: list[bytes] = []
-    for child in children:
-        match kind_of(child):
-            case "LineItem":
-                lines.append(child)
-            case "Refund":
-                refunds.append(child)
-            case "ShippingLine":
-                shipping.append(child)
-            case "RefundLineItem" | "" if b'"__parentId":"gid://shopify/Refund/' in child.replace(
-                b": ", b":"
-            ):
-                refunded.append(child)
+    below_refunds = [child for child in children if _BELOW_A_REFUND.search(child)]
+    own = [child for child in children if not _BELOW_A_REFUND.search(child)] if below_refunds else children
+    lines = _lines_decoder.decode(only(own, "LineItem", b'"quantity"'))
     if lines or order.line_items is None:
-        order.line_items = Connection(nodes=_lines_decoder.decode(b"[" + b",".join(lines) + b"]"))
-    if shipping:
-        order.shipping_lines = Connection(nodes=_shipping_decoder.decode(b"[" + b",".join(shipping) + b"]"))
-    if refunds:
-        order.refunds = _refunds_decoder.decode(b"[" + b",".join(refunds) + b"]")
-    for part in _refunded_decoder.decode(b"[" + b",".join(refunded) + b"]"):
+        order.line_items = Connection(nodes=lines)
+    if shipping := _shipping_decoder.decode(only(own, "ShippingLine")):
+        order.shipping_lines = Connection(nodes=shipping)
+    if refunds := _refunds_decoder.decode(only(own, "Refund")):
+        order.refunds = refunds
+    for part in _refunded_decoder.decode(only(below_refunds, "RefundLineItem", b'"quantity"')):
         for refund in refunds_of(order):
             if refund.id == part.parent_id:
                 refund.refund_line_items = Connection(
@@ -350,6 +346,7 @@ def attach(order: Order, children: list[bytes]) -> None:
                 )
 
 
+_BELOW_A_REFUND = re.compile(rb'"__parentId"\s*:\s*"gid://shopify/Refund/')
 _lines_decoder = msgspec.json.Decoder(list[LineItem])
 _shipping_decoder = msgspec.json.Decoder(list[ShippingLine])
 _refunds_decoder = msgspec.json.Decoder(list[Refund])

@@ -18,6 +18,7 @@ from connectors.shopify.rest_shapes import (
     RestProduct,
     RestRef,
     RestRefund,
+    RestReturn,
     RestSet,
     RestTransaction,
     RestVariant,
@@ -30,11 +31,13 @@ from connectors.shopify.shapes import (
     Checkout,
     Connection,
     Customer,
+    FulfillmentLine,
     Id,
     InventoryItem,
     InventoryItemCost,
     Level,
     LineItem,
+    LineRef,
     Location,
     Money,
     MoneyBag,
@@ -46,6 +49,8 @@ from connectors.shopify.shapes import (
     Ref,
     Refund,
     RefundLineItem,
+    Return,
+    ReturnLine,
     ShippingLine,
     TaxLine,
     Variant,
@@ -111,6 +116,31 @@ def refund(raw: RestRefund) -> Refund:
     told = _refund(raw, paid_in[0] if paid_in else None)
     told.order = None if raw.order_id is None else Ref(raw.order_id)
     return told
+
+
+def returned(raw: RestReturn) -> Return:
+    """The GraphQL shape of a return as the webhooks returns/* bring it."""
+    lines = []
+    for line in raw.return_line_items or ():
+        of = line.fulfillment_line_item.line_item if line.fulfillment_line_item else None
+        lines.append(
+            ReturnLine(
+                id=line.id,
+                quantity=line.quantity,
+                refunded_quantity=line.refunded_quantity,
+                return_reason=_upper(line.return_reason),
+                fulfillment_line_item=FulfillmentLine(LineRef(of.id, of.sku)) if of and of.id else None,
+            )
+        )
+    return Return(
+        id=raw.id,
+        name=raw.name,
+        status=_upper(raw.status),
+        created_at=raw.created_at,
+        closed_at=raw.closed_at,
+        order=_ref(raw.order),
+        return_line_items=_connection(lines, raw.return_line_items),
+    )
 
 
 def customer(raw: RestCustomer) -> Customer:

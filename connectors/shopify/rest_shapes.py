@@ -98,6 +98,30 @@ class RestRefund(RestShape):
     transactions: list[RestTransaction] | None = None
 
 
+class RestReturnedOf(RestShape):
+    line_item: RestRef | None = None
+
+
+class RestReturnLine(RestShape):
+    id: Id
+    quantity: int
+    refunded_quantity: int | None = None
+    return_reason: str | None = None
+    fulfillment_line_item: RestReturnedOf | None = None
+
+
+class RestReturn(RestShape):
+    """The body of the webhooks returns/*; the REST API itself has no returns."""
+
+    id: Id
+    name: Id | None = None
+    status: str | None = None
+    created_at: str | None = None
+    closed_at: str | None = None
+    order: RestRef | None = None
+    return_line_items: list[RestReturnLine] | None = None
+
+
 class RestShippingLine(RestShape):
     price: Amount | None = None
     price_set: RestSet | None = None

@@ -98,6 +98,7 @@ class LineItem(Shape):
     original_unit_price_set: MoneyBag | None = None
     original_total_set: MoneyBag | None = None
     discounted_total_set: MoneyBag | None = None
+    discounted_unit_price_set: MoneyBag | None = None
     total_discount_set: MoneyBag | None = None
     discount_allocations: list[Allocation] | None = None
     tax_lines: list[TaxLine] | None = None
@@ -105,6 +106,7 @@ class LineItem(Shape):
     original_unit_price: Amount | None = None
     original_total: Amount | None = None
     discounted_total: Amount | None = None
+    discounted_unit_price: Amount | None = None
     parent_id: str | None = msgspec.field(name="__parentId", default=None)
 
 
@@ -240,7 +242,7 @@ class Location(Shape):
 class Level(Shape):
     """Stock of one item at one place."""
 
-    id: Id
+    id: Id = ""
     is_active: bool | None = None
     updated_at: str | None = None
     location: Location | None = None

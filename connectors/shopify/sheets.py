@@ -4,6 +4,7 @@ Amounts and instants are text in the rows; Polars parses a column of them at onc
 parsed the page is built again record by record (`decode.py`), and `tidy` says which value is wrong.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -18,6 +19,7 @@ Row = tuple[Any, ...]
 
 # An offset or "Z" at the end; fractions of a second or none.
 _ISO = "%Y-%m-%dT%H:%M:%S%.f%#z"
+_SPACED = re.compile(r" ([+-]\d\d:?\d\d)$")  # "2012-02-15 15:12:21 -0500" of old versions
 _LARGEST = Decimal(10) ** 14  # Decimal(18, 4) holds 14 digits before the point
 _MOST = 10**12  # units
 
@@ -117,7 +119,9 @@ def _money_text(where: str, value: str) -> str:
 
 def _instant_text(where: str, value: str) -> str:
     try:
-        instant = datetime.fromisoformat(value.strip().replace(" UTC", "+00:00"))
+        instant = datetime.fromisoformat(
+            _SPACED.sub(r"\1", value.strip().replace(" UTC", "+00:00").replace("/", "-"))
+        )
     except ValueError:
         raise BadValueError(where, f"{value[:40]!r} is not an instant") from None
     # Without an offset it can only be what the API itself speaks: UTC.

@@ -11,6 +11,7 @@ from connectors.base import Account, Channel, Context, Page
 from connectors.canonical import Normalized, merge_normalized
 from connectors.errors import ConfigurationError, ConnectorError
 from connectors.exports import shopify_orders as export
+from connectors.exports.shopify_stock import inventory
 from connectors.shopify.normalize import RESOURCES, payload
 
 _DRAFTS = re.compile(rb'"draft_?[oO]rders?"\s*:|"gid://shopify/DraftOrder/')
@@ -48,7 +49,9 @@ def _normalized(resource: str, body: bytes, context: Context) -> Normalized:
     found = export.resource_of(body)
     if found is None and body.startswith(b"PK\x03\x04"):
         found = resource  # a workbook: its first line is read when it is unpacked
-    if found != resource or found not in {"orders", "products"}:
+    if found is None or found != resource:
         raise ValueError(f"neither JSON nor an export of {resource}")
+    if found == "inventory":
+        return inventory(body, context)
     page = Page(body, kind="csv")
     return export.orders(page, context) if found == "orders" else export.products(page, context)

@@ -125,7 +125,10 @@ def _add_charge(line: LineSums, charge: Charge, amount: Decimal, note: Note) -> 
     if charge.tax is not None:
         line.tax += _tax(charge)
     kind = (charge.chargeType or "").strip().upper()
-    is_discount = amount < 0 or "discount" in (charge.chargeName or "").lower()
+    name = (charge.chargeName or "").lower()
+    is_discount = amount < 0 or "discount" in name
+    if kind == "DISCOUNT":  # other countries' Walmarts name discounts by type
+        kind, is_discount = "SHIPPING" if name.startswith("ship") else "PRODUCT", True
     if kind == "PRODUCT":
         if is_discount:
             line.discount += abs(amount)

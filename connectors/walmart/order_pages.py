@@ -37,7 +37,7 @@ class _Node(msgspec.Struct):
 
 
 class _Order(msgspec.Struct):
-    shipNode: _Node | None = None
+    shipNode: _Node | list[_Node] | None = None  # Walmart's own examples have [] for none
 
 
 class _Elements(msgspec.Struct):
@@ -179,7 +179,7 @@ def announced(client: ChannelClient, call: Call) -> int:
 
 
 def _is_foreign(order: _Order, node_type: str) -> bool:
-    told = order.shipNode.type if order.shipNode else None
+    told = order.shipNode.type if isinstance(order.shipNode, _Node) else None
     return told in NODE_TYPES and told != node_type
 
 

@@ -307,6 +307,8 @@ def _fit_mapping(value: Mapping[Any, Any], hint: Any) -> Any:
 
 def _fit_sequence(value: list[Any], hint: Any) -> Any:
     struct, element, _ = _kinds(hint)
+    if not value and struct is not None and element is None:
+        return None  # PHP's empty object, in Walmart's own examples too: "shipNode": []
     if element is not None:
         return [fit(entry, element) for entry in value]
     if struct is not None and len(_fields(struct)) == 1:

@@ -3,7 +3,7 @@
 One line is one item of an order. The report names no order-item ids, so a line's id is its SKU and its number
 among the order's lines with that SKU: "MUG-BLUE#1". The API names the same line by its orderItemId: whoever
 merges the two replaces an order's lines as a whole and never puts them side by side.
-The order report for shipping, which has ids, is read too.
+The order report for shipping and the report of Amazon's shipments, which have ids, are read too.
 An order is refused as a whole when one of its lines cannot be read.
 """
 
@@ -51,6 +51,13 @@ _OPTIONAL = (
 _KEPT = {*_AMOUNTS, *_REQUIRED, *_OPTIONAL}  # of a refused line
 _MONEY = pl.Decimal(38, 4)
 _LINE, _ORDER = "line", "amazon-order-id"
+# Columns of the shorter reports → theirs in the all-orders report.
+_NAMES = {
+    "order-id": "amazon-order-id",
+    "quantity-purchased": "quantity",
+    "quantity-shipped": "quantity",
+    "amazon-order-item-id": "order-item-id",
+}
 
 
 def all_orders_report(body: bytes, charset: str, context: Context) -> Normalized:
@@ -58,7 +65,7 @@ def all_orders_report(body: bytes, charset: str, context: Context) -> Normalized
     lines = read_lines(body, charset, "orders report")
     if not lines.columns:
         return Normalized()
-    if "order-id" in lines.columns and "amazon-order-id" not in lines.columns:
+    if "order-status" not in lines.columns and {"order-id", "quantity-shipped"} & {*lines.columns}:
         lines = _as_all_orders(lines)
     if missing := [name for name in _REQUIRED if name not in lines.columns]:
         raise ProtocolError(f"amazon orders report: no column {', '.join(missing)}; its header has changed")
@@ -87,14 +94,15 @@ def all_orders_report(body: bytes, charset: str, context: Context) -> Normalized
 
 
 def _as_all_orders(lines: pl.DataFrame) -> pl.DataFrame:
-    """The order report for shipping in the other's names. It says neither status nor last change: what stands in it
-    is paid and to be sent.
+    """The order report for shipping, or of Amazon's shipments, in the other's names. Neither says status or last
+    change: what stands in the one is paid and to be sent, what stands in the other was sent.
     """
-    paid = [pl.col(name) for name in ("payments-date", "purchase-date") if name in lines.columns]
-    names = {"order-id": "amazon-order-id", "quantity-purchased": "quantity"}
-    return lines.rename({old: new for old, new in names.items() if old in lines.columns}).with_columns(
-        pl.coalesce(*paid, pl.lit(None, dtype=pl.String)).alias("last-updated-date"),
-        pl.lit("Unshipped").alias("order-status"),
+    sent = "quantity-shipped" in lines.columns
+    latest = ("reporting-date", "shipment-date", "payments-date", "purchase-date")
+    known = [pl.col(name) for name in latest if name in lines.columns]
+    return lines.rename({old: new for old, new in _NAMES.items() if old in lines.columns}).with_columns(
+        pl.coalesce(*known, pl.lit(None, dtype=pl.String)).alias("last-updated-date"),
+        pl.lit("Shipped" if sent else "Unshipped").alias("order-status"),
     )
 
 

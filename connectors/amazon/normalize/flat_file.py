@@ -18,12 +18,13 @@ def read_lines(body: bytes, charset: str, what: str) -> pl.DataFrame:
         return pl.DataFrame()
     head = text.split("\n", 1)[0]
     separator = "\t" if "\t" in head else ("," if "," in head else "\t")
+    # Most reports quote nothing and their titles hold quotes; some quote every field, and so do spreadsheets' copies.
+    quotes = separator == "," or head.lstrip().startswith('"')
     try:
         frame = pl.read_csv(
             text.encode(),
             separator=separator,
-            # Reports quote nothing and titles hold quotes; a comma file comes from a spreadsheet and quotes.
-            quote_char='"' if separator == "," else None,
+            quote_char='"' if quotes else None,
             infer_schema=False,
             truncate_ragged_lines=True,
         )

@@ -332,11 +332,19 @@ def _barcode(item: CatalogItem | None, marketplace: str) -> str | None:
 
 
 def listings_report(body: bytes, charset: str, context: Context) -> Normalized:
-    """Frame of GET_MERCHANT_LISTINGS_ALL_DATA of the account's first marketplace."""
+    """Frame of GET_MERCHANT_LISTINGS_ALL_DATA, or of the shorter GET_FLAT_FILE_OPEN_LISTINGS_DATA (sku, asin, price,
+    quantity), of the account's first marketplace.
+    """
     rows, bad, seen = Rows("products"), [], 0
     notes = Notes()
     found: list[dict[str, Any]] = []
-    for line in read_lines(body, charset, "listings report").iter_rows(named=True):
+    lines = read_lines(body, charset, "listings report")
+    names = {"sku": "seller-sku", "asin": "asin1"}
+    if lines.columns and not {"sku", "seller-sku"} & {*lines.columns}:
+        raise ProtocolError("amazon listings report: no column seller-sku; its header has changed")
+    for line in lines.rename({old: new for old, new in names.items() if old in lines.columns}).iter_rows(
+        named=True
+    ):
         seen += 1
         try:
             sku = key(line.get("seller-sku"), "seller-sku")
@@ -350,7 +358,7 @@ def listings_report(body: bytes, charset: str, context: Context) -> Normalized:
                     "category": None,
                     "brand": None,
                     "barcode": None,
-                    "price": money(line.get("price"), "price"),
+                    "price": money((line.get("price") or "").replace(",", "."), "price"),
                     "currency": context.home.currency if line.get("price") else None,
                     "cost_price": None,
                     "is_active": (line.get("status") or "Active").lower() == "active",

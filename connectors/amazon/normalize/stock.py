@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+import polars as pl
 
 from connectors.amazon.normalize.decoding import Decoded, keyed, page, page_decoder
 from connectors.amazon.normalize.flat_file import read_lines
@@ -26,6 +27,7 @@ from connectors.amazon.normalize.values import (
 )
 from connectors.base import Channel, Context
 from connectors.canonical import Normalized, Rejected
+from connectors.errors import ProtocolError
 
 MERCHANT_CHANNELS = {"DEFAULT", "MFN", "MERCHANT"}
 
@@ -269,6 +271,13 @@ def stock_report(body: bytes, charset: str, context: Context) -> Normalized:
     lines = lines.rename({name: name.replace(" ", "-") for name in lines.columns})
     if "seller-sku" in lines.columns:
         return _short_report(lines.to_dicts(), channel)
+    if "sku" in lines.columns and "quantity" in lines.columns:  # GET_FLAT_FILE_OPEN_LISTINGS_DATA
+        offers = lines.rename({"sku": "seller-sku"}).with_columns(
+            pl.lit("DEFAULT").alias("fulfillment-channel")
+        )
+        return _short_report(offers.to_dicts(), channel)
+    if lines.columns and "afn-fulfillable-quantity" not in lines.columns:
+        raise ProtocolError("amazon stock report: no column afn-fulfillable-quantity; its header has changed")
     for line in lines.iter_rows(named=True):
         seen += 1
 

@@ -147,7 +147,7 @@ def _from_text(text: str, field: str) -> datetime:
 _ZONES = {
     "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "BST": 1, "WEST": 1, "CET": 1, "MET": 1, "CEST": 2, "MEST": 2, "EET": 2,
     "EEST": 3, "TRT": 3, "JST": 9, "IST": 5.5, "SGT": 8, "GST": 4, "AEST": 10, "AEDT": 11, "PST": -8, "PDT": -7,
-    "MST": -7, "MDT": -6, "CST": -6, "CDT": -5, "EST": -5, "EDT": -4, "BRT": -3, "BRST": -2,
+    "MEZ": 1, "MESZ": 2, "MST": -7, "MDT": -6, "CST": -6, "CDT": -5, "EST": -5, "EDT": -4, "BRT": -3, "BRST": -2,
 }  # fmt: skip
 
 

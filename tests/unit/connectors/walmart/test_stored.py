@@ -213,3 +213,24 @@ def test_seller_center_export_as_a_workbook():
     assert only(got, "orders")["ordered_at"].isoformat() == "2022-03-14T07:00:00+00:00"
     assert only(got, "order_items")["sku"] == "0042"
     assert only(got, "order_items")["line_id"] == "1"
+
+
+def test_walmarts_own_example_of_released_orders_says_no_ship_node_as_a_list(files):
+    shown = stored.normalize_files("walmart", "orders", files(json.dumps(order(shipNode=[]))))
+
+    assert [row["fulfilled_by"] for row in shown["orders"]] == [None]
+    assert not shown["quarantined"]
+
+
+def test_a_charge_of_type_discount_is_a_discount_of_the_goods_or_their_shipping(files):
+    charges = [charge(amount=20), charge(5, kind="SHIPPING", name="Shipping")]
+    charges += [
+        charge(-2, kind="DISCOUNT", name="COUPON_DISC"),
+        charge(-1, kind="DISCOUNT", name="SHIP_DISC"),
+    ]
+    body = order("1", line(charges={"charge": charges}))
+
+    shown = stored.normalize_files("walmart", "orders", files(json.dumps(body)))
+
+    assert (shown["orders"][0]["discount"], shown["order_items"][0]["net_amount"]) == ("3.00", "18.00")
+    assert not shown["notes"]
