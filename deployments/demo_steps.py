@@ -197,11 +197,10 @@ def _forecast(console: Console, foreseen: dict[str, Any]) -> None:
             model, f"{score['wape']:.3f}", f"{score['rmsse']:.3f}", f"{score['bias']:+.1%}", gain, style=style
         )
     console.print(table)
-    done, known = foreseen["series"], foreseen["of_series"]
-    if done < known:
+    if foreseen["is_cut_short"]:
         console.print(
-            f"{done:,} of {known:,} series were forecast, best sellers first: a demo has {REPLAY_MINUTES:.0f} minutes "
-            "until here; a night has time for all."
+            f"{foreseen['series']:,} of {foreseen['of_series']:,} series were forecast, best sellers first: a demo has "
+            f"{REPLAY_MINUTES:.0f} minutes until here; a night has time for all."
         )
 
 

@@ -1,5 +1,6 @@
 """Truth → accuracy; history → backtest → forecast → reorder points, a part of the catalogue at a time."""
 
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,10 @@ from prefect.client.schemas.objects import State
 from prefect.futures import wait
 from prefect.states import Completed, Failed
 
-from flows import accuracy, connections, limits, reordering, report, stopping, task_runner
+from flows import accuracy, connections, forecast_pictures, limits, reordering, report, stopping, task_runner
 from models import forecast as forecasting
-from models import plots, registry
+from models import registry
 from models.base import MEMBERS, Effort, ForecastSettings
-from models.forecast import ForecastResult
 from warehouse import demand_sums, forecasts, plans, read
 
 SERIES_AT_ONCE = 2_000  # bounds memory: a part takes under 1 GB in any process
@@ -44,6 +44,21 @@ class Outcome:
 
     series: int
     failure: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a training by hand is about; empty means all."""
+
+    skus: tuple[str, ...] = ()
+    account: str | None = None
+    members: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self != Choice()
+
+
+ALL = Choice()
 
 
 @dataclass(frozen=True)
@@ -85,22 +100,43 @@ def forecast(
 
 
 @flow(name="train", flow_run_name=report.by_day("train"))
-def train(day: date | None = None, horizon_days: int | None = None, effort: Effort = "full") -> State[Any]:
+def train(
+    day: date | None = None,
+    horizon_days: int | None = None,
+    effort: Effort = "full",
+    skus: list[str] | None = None,
+    account: str | None = None,
+    members: list[str] | None = None,
+) -> State[Any]:
     """Fit every model anew, measure it against what came, and keep it for the nights of the week.
+
+    With `skus`, `account` or `members` only those are fitted and forecast, at once; the nights go on with the models
+    they had, since those must know the whole catalogue.
 
     Args:
         day: Forecast from this day on, with models that saw the days before it. Empty: today.
         horizon_days: How many days ahead. Empty: WHARF_FORECAST_DAYS.
         effort: "full" for the night, "quick" for an answer in a minute or two at some cost in accuracy.
+        skus: Only these SKUs, on every channel. Empty: all.
+        account: Only what is sold through this account of WHARF_ACCOUNTS. Empty: all.
+        members: Only these models, of those WHARF_FORECAST_MEMBERS may name. Empty: all.
     """
-    return _foresee(day, horizon_days, effort, retrain=True)
+    choice = Choice(tuple(skus or ()), account or None, tuple(members or ()))
+    return _foresee(day, horizon_days, effort, retrain=True, choice=choice)
 
 
 @flow(name="backtest", flow_run_name="backtest-{folds}x{horizon_days}-days")
 def backtest(
     horizon_days: int = 28, folds: int = 2, effort: Effort = "full", day: date | None = None
 ) -> State[Any]:
-    """Score every model against what came, from origins the models had not seen past."""
+    """Score every model against what came, from origins the models had not seen past.
+
+    Args:
+        horizon_days: How many days each origin is forecast ahead.
+        folds: How many origins, this far apart, the newest this many days before the last day known.
+        effort: "full" for the night's way, "quick" for an answer in a minute or two.
+        day: Nothing from this day on is used. Empty: today.
+    """
     scores = score(day or datetime.now(UTC).date(), horizon_days, folds, effort)
     return Completed(message=f"{folds} origins x {horizon_days} days", data=scores)
 
@@ -119,12 +155,13 @@ def _foresee(
     *,
     retrain: bool | None,
     within_minutes: float | None = None,
+    choice: Choice = ALL,
 ) -> State[Any]:
     """One part after the other. A part that fails costs its own series, which keep their last forecast."""
     day = day or datetime.now(UTC).date()
     horizon = horizon_days or connections.settings().forecast_days
     generated_at, started = datetime.now(UTC), time.monotonic()
-    catalogue = divide(day)
+    catalogue = divide(day, choice)
     if not catalogue.parts:
         return Completed(name="NothingToDo", message="no sales yet", data={"series": 0, "of_series": 0})
     show = report.progress("forecast-progress", f"How many of {catalogue.series} series are forecast")
@@ -135,7 +172,10 @@ def _foresee(
         "generated_at": generated_at,
         "categories": catalogue.categories,
         "channels": catalogue.channels,
+        "choice": choice,
     }
+    if choice:
+        shutil.rmtree(model_registry(choice), ignore_errors=True)  # of an earlier hand
     state = predict(catalogue.parts[0], **asked, retrain=retrain, history_until=None, return_state=True)
     stopping.check()
     if not state.is_completed():
@@ -149,19 +189,26 @@ def _foresee(
         others: Iterable[Outcome] = task_runner.side_by_side(forecast_parts)(rest, asked)
     else:
         others = _in_turn(rest, asked, started, within_minutes)
+    reached = 0
     for outcome in others:
+        reached += 1
         done += outcome.series
         failures += [outcome.failure] if outcome.failure else []
         show(100 * done / catalogue.series)
     tidy(generated_at)
-    summary = {**first, "series": done, "of_series": catalogue.series, "horizon_days": horizon}
+    is_cut_short = reached < len(rest)
+    summary = {
+        **first,
+        "series": done,
+        "of_series": catalogue.series,
+        "horizon_days": horizon,
+        "is_cut_short": is_cut_short,
+    }
     if failures:
         return Failed(message="; ".join(failures), data=summary)
-    message = f"{done} series x {horizon} days"
-    if done < catalogue.series:
-        return Completed(
-            name="BestSellersOnly", message=f"{message} of {catalogue.series} series", data=summary
-        )
+    message = f"{done} of {catalogue.series} series x {horizon} days"
+    if is_cut_short:
+        return Completed(name="BestSellersOnly", message=f"{message}; then time was up", data=summary)
     return Completed(message=message, data=summary)
 
 
@@ -195,16 +242,23 @@ def _outcome(part: Part, state: State[Any]) -> Outcome:
 
 
 @task(name="divide", cache_policy=NO_CACHE)
-def divide(day: date) -> Catalogue:
-    """The catalogue in parts that fit in memory.
+def divide(day: date, choice: Choice = ALL) -> Catalogue:
+    """The catalogue, or what of it is chosen, in parts that fit in memory.
 
     The first part is what the models learn from: half of it best sellers, half any others, always the same ones.
     """
     engine = connections.postgres()
-    found = read.demand_products(engine, day)
+    channels = read.selling_channels(engine, choice.account)
+    if not channels and choice.account:
+        raise ValueError(
+            f"no channel is known of an account {choice.account!r}; `wharf status` lists the accounts"
+        )
+    found = read.demand_products(engine, day, skus=choice.skus or None, channels=channels)
+    if unsold := set(choice.skus) - set(found["sku"].to_list()):
+        raise ValueError(f"never sold, so there is nothing to learn from: SKU {', '.join(sorted(unsold))}")
     series = dict(zip(found["product_id"].to_list(), found["series"].to_list(), strict=True))
     categories = tuple(sorted(set(found["category"].fill_null("").to_list())))
-    return Catalogue(_parts(series, SERIES_AT_ONCE), categories, tuple(read.selling_channels(engine)))
+    return Catalogue(_parts(series, SERIES_AT_ONCE), categories, tuple(channels))
 
 
 def _parts(series: dict[int, int], at_once: int) -> list[Part]:
@@ -253,13 +307,16 @@ def predict(
     retrain: bool | None,
     categories: tuple[str, ...],
     channels: tuple[str, ...],
+    choice: Choice,
     history_until: date | None,
 ) -> dict[str, Any]:
     """Fit where needed, forecast, plan, store one part; the frames stay in here."""
     log = get_run_logger()
     engine = connections.postgres()
     settings = connections.settings()
-    history = read.daily_demand(engine, until=day, products=part.products)
+    history = read.daily_demand(engine, until=day, products=part.products).filter(
+        pl.col("channel").is_in(channels)
+    )
     if history.is_empty():
         return {"series": 0, "history_until": history_until, "scores": []}
     last_day = history_until or history["date"].max()
@@ -268,7 +325,7 @@ def predict(
         history,
         horizon,
         settings=ForecastSettings(
-            members=settings.members or MEMBERS,
+            members=choice.members or settings.members or MEMBERS,
             effort=effort,
             workers=settings.workers,
             retrain=retrain,
@@ -276,7 +333,7 @@ def predict(
             categories=categories,
             channels=channels,
         ),
-        registry=model_registry(),
+        registry=model_registry(choice),
         progress=lambda step, done, total: log.info("%s: %s of %s", step, done, total),
     )
     for note in result.notes:
@@ -289,18 +346,18 @@ def predict(
         # Beyond what the models are judged by, the members' own forecasts are of no use to anyone.
         result.frame if teaches else result.frame.filter(pl.col("model") == "ensemble"),
         generated_at,
-        scores={score["model"]: score for score in scores} if teaches else None,
+        scores={score["model"]: score for score in scores} if teaches and not choice else None,
         history_until=last_day,
-        model_version=result.version,
+        model_version=None if choice else result.version,
     )
-    if result.version and result.backtest:  # trained just now
+    if result.version and result.backtest and not choice:  # trained just now
         manifest = registry.manifest_of(model_registry(), result.version)
         forecasts.keep_model(engine, result.version, manifest, trained_at=generated_at)
     demand_sums.save(engine, result.cumulative, generated_at=generated_at)
     planned = reordering.plan(engine, settings, day, result.frame, result.cumulative)
     plans.save(engine, planned, generated_at)
     if teaches:
-        _show(history, result)
+        forecast_pictures.show(history, result)
     return {
         "series": result.frame["series_id"].n_unique(),
         "rows": rows,
@@ -326,8 +383,9 @@ def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str,
     catalogue = divide.fn(day)
     if not catalogue.parts:
         return []
+    history = read.daily_demand(connections.postgres(), until=day, products=catalogue.parts[0].products)
     result = forecasting.backtest(
-        read.daily_demand(connections.postgres(), until=day, products=catalogue.parts[0].products),
+        history,
         horizon,
         folds,
         settings=ForecastSettings(
@@ -339,33 +397,10 @@ def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str,
     )
     rows: list[dict[str, Any]] = result.scores.to_dicts()
     report.table("backtest-scores", rows, "Errors by model; seasonal_naive is the bar")
+    forecast_pictures.show_backtest(history, result)
     return rows
 
 
-def model_registry() -> Path:
-    """Where fitted models are kept between nights."""
-    return connections.settings().home / "models"
-
-
-def _show(history: pl.DataFrame, result: ForecastResult) -> None:
-    """The run's artifacts: what was learned of each model, how it did, and the largest series as pictures."""
-    report.table("forecast-errors", result.error_table.to_dicts(), "Past error by demand class and model")
-    if result.backtest:
-        scores = result.backtest.scores.to_dicts()
-        report.table("forecast-backtest", scores, "Newest past origin, scored; seasonal_naive is the bar")
-    largest = (
-        history.group_by("series_id").agg(pl.col("y").sum()).sort("y", "series_id", descending=True).head(3)
-    )
-    blend = result.frame.filter(pl.col("model") == "ensemble")
-    pictures = [
-        report.picture(
-            plots.forecast_plot(
-                history.filter(pl.col("series_id") == series_id),
-                blend.filter(pl.col("series_id") == series_id),
-                title=series_id.replace("|", "  "),
-            ),
-            series_id,
-        )
-        for series_id in largest["series_id"]
-    ]
-    report.page("forecast-largest", "\n\n".join(pictures), "The largest series with 80 % and 95 % bounds")
+def model_registry(choice: Choice = ALL) -> Path:
+    """Where fitted models are kept between nights; those of a choice apart, until the next."""
+    return connections.settings().home / ("models-by-hand" if choice else "models")

@@ -40,18 +40,29 @@ def has_orders(engine: Engine) -> bool:
         return bool(connection.scalar(text("SELECT EXISTS (SELECT FROM core.orders)")))
 
 
-def demand_products(engine: Engine, until: date) -> pl.DataFrame:
-    """Products sold before a day, best sellers of the 90 days before it first: product_id, category, series (how
-    many channels sold it), units."""
-    schema = {"product_id": pl.Int64, "category": pl.String, "series": pl.Int64, "units": pl.Int64}
-    return frames.query(engine, sql.read("demand_products"), schema, until=until)
+def demand_products(
+    engine: Engine, until: date, *, skus: Sequence[str] | None = None, channels: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Products sold before a day, best sellers of the 90 days before it first: product_id, sku, category, series (how
+    many channels sold it), units. `skus` and `channels` leave others out."""
+    schema = {
+        "product_id": pl.Int64,
+        "sku": pl.String,
+        "category": pl.String,
+        "series": pl.Int64,
+        "units": pl.Int64,
+    }
+    values = {
+        "skus": None if skus is None else list(skus),
+        "channels": None if channels is None else list(channels),
+    }
+    return frames.query(engine, sql.read("demand_products"), schema, until=until, **values)
 
 
-def selling_channels(engine: Engine) -> list[str]:
-    """Names of all channels, in their order."""
-    return frames.query(engine, "SELECT name FROM core.channels ORDER BY name", {"name": pl.String})[
-        "name"
-    ].to_list()
+def selling_channels(engine: Engine, account: str | None = None) -> list[str]:
+    """Names of all channels, or of an account's, in their order."""
+    query = "SELECT name FROM core.channels WHERE coalesce(account = %(account)s, true) ORDER BY name"
+    return frames.query(engine, query, {"name": pl.String}, account=account)["name"].to_list()
 
 
 def daily_demand(

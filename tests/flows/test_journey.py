@@ -15,7 +15,7 @@ from connectors.sandbox.faults import Fault
 from flows import connections, limits, tracing
 from flows import forecast as forecasting
 from flows.alerting import stock_alerts
-from flows.forecast import forecast
+from flows.forecast import forecast, model_registry, train
 from flows.inventory_planning import inventory_planning, what_if
 from flows.rollup import roll_up
 from flows.sync import sync
@@ -187,6 +187,31 @@ def test_stock_and_forecast_become_messages_once(synced, in_parts):
     assert store.listed(connections.postgres()).height == sum(
         c["change"] == "opened" for c in first["changes"]
     )
+
+
+def test_one_sku_and_one_model_are_trained_by_hand_and_the_nights_keep_theirs(synced, in_parts):
+    engine, day = connections.postgres(), synced.now.date()
+    before = read.latest_forecasts(engine, ["ensemble"])
+    nightly = {path.name for path in model_registry().iterdir()}
+    channel, sku = before["series_id"][0].split("|")
+    with engine.connect() as connection:
+        account = connection.scalar(
+            text("SELECT account FROM core.channels WHERE name = :name"), {"name": channel}
+        )
+
+    trained = train(day, 21, "quick", skus=[sku], account=account, members=["ets"], return_state=True)
+
+    assert trained.is_completed(), trained.message
+    after = read.latest_forecasts(engine, ["ensemble"]).join(before, on=["series_id", "date"], how="anti")
+    renewed = read.latest_forecasts(engine, ["ensemble"]).filter(
+        pl.col("generated_at") > before["generated_at"].max()
+    )
+    assert after.is_empty()
+    assert {series.split("|")[1] for series in renewed["series_id"]} == {sku}
+    assert channel in {series.split("|")[0] for series in renewed["series_id"]}
+    assert {path.name for path in model_registry().iterdir()} == nightly
+    unknown = train(day, 21, "quick", skus=["never-sold"], return_state=True)
+    assert "never-sold" in unknown.message
 
 
 def test_two_dask_processes_forecast_the_same(synced, in_parts, monkeypatch):
