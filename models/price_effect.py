@@ -4,13 +4,14 @@ Poisson regression of daily units on log price and promotion (log-log demand; el
 Wooldridge, Introductory Econometrics, ch. 17.3), compared within an item: every item has its own level in every
 quarter of a year, its channel the weekday, and each day the level of what was at its usual price (so that Black
 Friday is not taken for the effect of its discounts). Days without stock are left out, and days without a sale between
-two prices: orders tell a price only where something sold. Standard errors are clustered by
-item (quasi-maximum likelihood), so lumpy sales widen them. Prices are not set at random: a cut in a busy week looks
-like an effect, which is why promoted days and list price changes are separate columns and the estimate is called
-association where a single item carries it.
+two prices: orders tell a price only where something sold. Standard errors are clustered by item or by week
+(quasi-maximum likelihood), so lumpy sales and sales that all items share widen them. Prices are not set at random: a
+cut in a busy week looks like an effect, which is why promoted days and list price changes are separate columns and
+the estimate is called association where a single item carries it.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,7 +22,10 @@ LEAST_ROWS = 60
 LEAST_MOVES = 8  # days at a price that differs by MOVE from the item's usual
 MOVE = 0.02
 LEAST_SOLD_SHARE = 0.2  # of days with a sale: what sells more rarely shows its prices too rarely
-DAY_PRIOR = 10.0  # units at which a day's own level counts half
+DAY_PRIOR = 2.0  # units at which the level of a day counts half
+SALES_DAYS = 0.05  # of all days, as long as there are no more: on them hardly anything is at its usual price,
+SALES_DAY_SHARE = 0.1  # that is less than so much of what usually sells,
+SALES_DAY_ITEMS = 5  # where there are so many items at all
 STEPS = 12
 PRIOR_ELASTICITY, PRIOR_SD = (
     -1.5,
@@ -76,9 +80,8 @@ def estimate(days: pl.DataFrame, name: str = "all") -> Effect:
                       rows.height, rows["series_id"].n_unique(), is_prior=True)  # fmt: skip
     has_promo = bool(rows["promo"].max() > rows["promo"].min())  # type: ignore[operator]
     x = rows.select("move", *(["promo"] if has_promo else [])).to_numpy()
-    beta, covariance = _poisson(
-        rows["y"].to_numpy(), x, rows["offset"].to_numpy(), rows["cell"].to_numpy(), rows["item"].to_numpy()
-    )
+    names = ("y", "offset", "cell", "item", "week")
+    beta, covariance = _poisson(x, **{name: rows[name].to_numpy() for name in names})
     sd = float(np.sqrt(covariance[0, 0]))
     trust = PRIOR_SD**2 / (PRIOR_SD**2 + sd**2)
     elasticity, sd = trust * beta[0] + (1 - trust) * PRIOR_ELASTICITY, sd * np.sqrt(trust)
@@ -127,20 +130,42 @@ def _usable(days: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(
         cell=pl.col("_cell").rank("dense").cast(pl.Int64) - 1,
         item=pl.col("series_id").rank("dense").cast(pl.Int64) - 1,
-        usual=pl.col("y").mean().over("_cell"),
+        week=pl.col("date").dt.truncate("1w").rank("dense").cast(pl.Int64) - 1,
+        still=(pl.col("move").abs() <= MOVE) & (pl.col("promo") == 0),
     )
-    weekday = pl.col("y").sum().over("_week") / pl.col("usual").sum().over("_week")
-    rows = rows.with_columns(weekday=weekday.clip(0.05, 20.0))
-    # what the day was like for everything at its usual price: a sale everybody runs must not pass for its effect
-    still = (pl.col("move").abs() <= MOVE) & (pl.col("promo") == 0)
-    level = pl.col("usual") * pl.col("weekday")
-    index = (pl.col("y").filter(still).sum() + DAY_PRIOR) / (level.filter(still).sum() + DAY_PRIOR)
-    return rows.with_columns(offset=(index.over("date") * pl.col("weekday")).log()).drop("_cell", "_week")
+    still = pl.when("still")
+    usual = pl.coalesce(still.then("y").mean().over("_cell"), pl.col("y").mean().over("_cell"))
+    rows = rows.with_columns(usual=usual)
+    weekday = still.then("y").sum().over("_week") / still.then("usual").sum().over("_week")
+    rows = rows.with_columns(weekday=weekday.fill_nan(1.0).clip(0.05, 20.0))
+    # What the day was like for all others at their usual price: a sale everybody runs must not pass for its effect,
+    # nor an item's own luck for the day's.
+    rows = rows.with_columns(
+        sold=still.then("y").otherwise(0.0),
+        level=still.then(pl.col("usual") * pl.col("weekday")).otherwise(0.0),
+    )
+    rows = rows.filter(~_sales_days(rows))
+    sold, level = (pl.col(name).sum().over("date") - pl.col(name) + DAY_PRIOR for name in ("sold", "level"))
+    return rows.with_columns(offset=(sold / level * pl.col("weekday")).log()).drop("_cell", "_week")
 
 
-def _poisson(y: Floats, x: Floats, offset: Floats, cell: Ints, item: Ints) -> tuple[Floats, Floats]:
-    """(coefficients, clustered covariance) of a Poisson regression with an own level per cell, which is
-    concentrated out: given the cell's total, days share it multinomially (Hausman, Hall & Griliches 1984)."""
+def _sales_days(rows: pl.DataFrame) -> pl.Series:
+    """Rows of the few days on which hardly anything is at its usual price: nothing tells what the day did by itself."""
+    whole = (pl.col("usual") * pl.col("weekday")).sum().over("date")
+    odd = (pl.col("level").sum().over("date") < SALES_DAY_SHARE * whole) & (
+        pl.len().over("date") >= SALES_DAY_ITEMS
+    )
+    days = rows.with_columns(odd=odd)
+    few = days.unique("date")["odd"].mean()
+    return days["odd"] & (isinstance(few, float) and few <= SALES_DAYS)
+
+
+def _poisson(
+    x: Floats, y: Floats, offset: Floats, cell: Ints, item: Ints, week: Ints
+) -> tuple[Floats, Floats]:
+    """(coefficients, covariance clustered by item or by week, whichever is larger) of a Poisson regression with an
+    own level per cell, which is concentrated out: given the cell's total, days share it multinomially (Hausman, Hall
+    & Griliches 1984)."""
     cells = int(cell.max()) + 1
     total = np.bincount(cell, weights=y, minlength=cells)
     beta = np.zeros(x.shape[1])
@@ -161,12 +186,16 @@ def _poisson(y: Floats, x: Floats, offset: Floats, cell: Ints, item: Ints) -> tu
         if np.abs(step).max() < 1e-8:
             break
     parts = away * (y - expected)[:, None]
-    items = int(item.max()) + 1
-    sums = np.column_stack([np.bincount(item, weights=column, minlength=items) for column in parts.T])
     # with few items clustering has too few clusters: cells (item and quarter) serve instead
-    if items < 10:
-        sums = np.column_stack([np.bincount(cell, weights=column, minlength=cells) for column in parts.T])
+    by_item = cell if int(item.max()) < 9 else item
     inverse = np.linalg.inv(information)
+    return beta, max(
+        (_clustered(parts, inverse, by) for by in (by_item, week)), key=lambda found: found[0, 0]
+    )
+
+
+def _clustered(parts: Any, inverse: Any, cluster: Ints) -> Floats:
+    sums = np.column_stack([np.bincount(cluster, weights=column) for column in parts.T])
     count = max(len(sums), 2)
     covariance: Floats = inverse @ (sums.T @ sums) @ inverse * count / (count - 1)
-    return beta, covariance
+    return covariance

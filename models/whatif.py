@@ -52,7 +52,8 @@ def ask(position: pl.DataFrame, forecast: pl.DataFrame, cumulative: pl.DataFrame
         today: Today, scenario: Scenario) -> pl.DataFrame:  # fmt: skip
     """One row per series: `price`, `demand`, `revenue`, `margin` over the forecast's days, `reorder_point`,
     `safety_stock`, `average_stock`, `stock_value`, `holding_cost` (a year), each as `_today` and `_then`, and
-    `demand_then_lo95`, `demand_then_hi95` from the effect's interval alone.
+    `demand_then_lo95`, `demand_then_hi95` from the effect's interval alone; the `elasticity` that was used, and
+    `is_assumed` where too few price changes were seen to know better than what is usual for goods.
 
     `position`: `series_id`, and `available`, `inbound`, `price`, `unit_cost`, `category`, each optional. `effects`:
     `price_effect.effects`; an item takes that of its category, else that of `all`.
@@ -135,13 +136,17 @@ def _factors(items: pl.DataFrame, effects: pl.DataFrame, scenario: Scenario) -> 
     """Per series the factor on demand, with the interval's ends."""
     names = ("elasticity", "elasticity_lo95", "elasticity_hi95", "promo_lift", "promo_lo95", "promo_hi95")
     everyone = effects.filter(pl.col("group") == "all").row(0, named=True)
-    own = items.join(effects.select("group", *names), left_on="category", right_on="group", how="left")
-    own = own.with_columns(pl.col(name).fill_null(everyone[name]) for name in names)
+    own = items.join(
+        effects.select("group", *names, "is_prior"), left_on="category", right_on="group", how="left"
+    )
+    own = own.with_columns(pl.col(name).fill_null(everyone[name]) for name in (*names, "is_prior"))
     move = 1 + scenario.price_change
     lift = {name: pl.col(name) if scenario.promotion else pl.lit(1.0) for name in names[3:]}
     ends = [move ** pl.col(name) for name in ("elasticity_lo95", "elasticity_hi95")]
     return own.select(
         "series_id",
+        "elasticity",
+        is_assumed="is_prior",
         factor=move ** pl.col("elasticity") * lift["promo_lift"],
         factor_lo95=pl.min_horizontal(ends) * lift["promo_lo95"],
         factor_hi95=pl.max_horizontal(ends) * lift["promo_hi95"],

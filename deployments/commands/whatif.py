@@ -52,6 +52,8 @@ def whatif(
     print(
         f"{answer.height} series; demand then {then:,.0f}, by the effect's 95 % interval {low:,.0f} to {high:,.0f}"
     )
+    if assumed := int(answer["is_assumed"].sum()):
+        print(f"  note: {assumed} series showed too few price changes; the effect usual for goods is assumed")
 
 
 def _from_file(path: Path, scenario: Any, horizon: int) -> Any:

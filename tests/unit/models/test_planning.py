@@ -187,7 +187,7 @@ def test_no_drop_is_no_drop():
     assert told.sentence() == "No orders are missing."
 
 
-def priced(elasticity=-2.0, items=30, days=300, seed=4):
+def priced(elasticity=-2.0, items=30, days=300, seed=5):
     """Items whose price moves now and then, on days that are all half again as busy when everybody cuts."""
     rng = np.random.default_rng(seed)
     parts = []
@@ -208,6 +208,38 @@ def test_the_price_effect_holds_the_truth_in_its_interval_even_where_cuts_meet_b
 
     assert effect.elasticity_lo95 < -2.0 < effect.elasticity_hi95
     assert effect.elasticity_hi95 - effect.elasticity_lo95 < 0.8
+
+
+def every_other_fortnight(items, elasticity=-2.0, days=400, seed=2):
+    """Items that cost 8 and 10 by turns, each at its own time, through a year with a season."""
+    rng = np.random.default_rng(seed)
+    at = np.arange(days)
+    season = 1 + 0.4 * np.sin(at / days * 4 * np.pi)
+    parts = []
+    for item in range(items):
+        price = np.where((at + rng.integers(0, 28)) // 14 % 2, 10.0, 8.0)
+        units = rng.poisson(5 * season * (price / 10) ** elasticity).astype(float)
+        parts.append(shop_days(units.tolist(), f"m|s{item:02d}", price.tolist()))
+    return pl.concat(parts)
+
+
+@pytest.mark.parametrize("items", [1, 2, 30])
+def test_an_items_own_luck_is_not_taken_for_the_days(items):
+    effect = price_effect.estimate(every_other_fortnight(items))
+
+    assert effect.elasticity_lo95 < -2.0 < effect.elasticity_hi95
+    assert effect.elasticity == pytest.approx(-2.0, abs=0.15)
+
+
+def test_a_week_in_which_everything_is_cheaper_and_busier_is_not_the_effect_of_prices():
+    black_friday = pl.int_range(pl.len()).over("series_id").is_between(300, 306)
+    days = every_other_fortnight(12, elasticity=-1.0).with_columns(
+        price=pl.when(black_friday).then(8.0).otherwise("price"),
+        y=pl.when(black_friday).then(pl.col("y") * 3).otherwise("y"),
+    )
+    effect = price_effect.estimate(days)
+
+    assert effect.elasticity_lo95 < -1.0 < effect.elasticity_hi95
 
 
 def test_without_price_changes_the_interval_is_wide_and_says_so():
@@ -232,6 +264,7 @@ def test_a_lower_price_sells_more_and_a_longer_lead_time_needs_more_stock():
 
     assert cheaper["demand_then"] == pytest.approx(280 * 0.9 ** effects["elasticity"][0])
     assert cheaper["demand_then_lo95"] < cheaper["demand_then"] < cheaper["demand_then_hi95"]
+    assert not cheaper["is_assumed"]
     assert slower["demand_then"] == slower["demand_today"] == 280
     assert slower["reorder_point_then"] > 2 * slower["reorder_point_today"]
     with pytest.raises(SeriesError, match="price change"):
