@@ -1,5 +1,5 @@
 """Serves the links in messages, takes what providers report, marketplaces' privacy requests and the own shop's cart
-events, and shows how all is doing: `python -m deployments.callbacks --port 8026`.
+events, shows how all is doing, and starts `delivery` when messages wait: `python -m deployments.callbacks --port 8026`.
 
 On loopback, in a container on its own network (`--host 0.0.0.0`); a reverse proxy or tunnel in front of it, named by
 WHARF_PUBLIC_URL, makes it reachable. Without one, links work on this machine and providers are asked instead.
@@ -7,6 +7,7 @@ WHARF_PUBLIC_URL, makes it reachable. Without one, links work on this machine an
 
 import argparse
 import asyncio
+import threading
 from datetime import UTC, datetime
 
 import uvicorn
@@ -15,7 +16,7 @@ from starlette.applications import Starlette
 from alerts import settings as alert_settings
 from alerts.callbacks import Effects, create_app
 from alerts.events import ProviderEvent
-from deployments import cart_hooks, monitoring, privacy_hooks
+from deployments import cart_hooks, monitoring, outbox_watch, privacy_hooks
 from flows import connections
 from warehouse import alerts as store
 from warehouse import provider_events
@@ -57,8 +58,17 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8026)
     parser.add_argument("--host", default="127.0.0.1")
     given = parser.parse_args()
+    stop = threading.Event()
+    if (settings := connections.settings()).prefect_api_url:
+        word = settings.prefect_auth.get_secret_value() if settings.prefect_auth else None
+        start = outbox_watch.starter(settings.prefect_api_url, word)
+        watcher = (connections.postgres(), start, stop)
+        threading.Thread(target=outbox_watch.watch, args=watcher, daemon=True, name="outbox").start()
     config = uvicorn.Config(app(), host=given.host, port=given.port, log_level="warning", access_log=False)
-    asyncio.run(uvicorn.Server(config).serve())
+    try:
+        asyncio.run(uvicorn.Server(config).serve())
+    finally:
+        stop.set()
 
 
 if __name__ == "__main__":

@@ -48,6 +48,16 @@ _CLAIM = """
     RETURNING o.id, o.idempotency_key, o.alert_id, o.fingerprint, o.way, o.recipient, o.severity, o.payload,
               o.attempts, o.provider_id, o.last_error, o.not_before, o.created_at, due.previous_state
 """
+_WORK = """
+    SELECT coalesce(
+        (SELECT 'due since ' || min(next_attempt_at) FROM ops.outbox
+         WHERE state IN ('pending', 'sending') AND next_attempt_at <= :due),
+        (SELECT 'given up at ' || max(updated_at) FROM ops.outbox
+         WHERE state = 'undelivered' AND provider_id IS NOT NULL AND updated_at > :lately),
+        (SELECT 'taken at ' || max(updated_at) FROM ops.outbox
+         WHERE state = 'accepted' AND provider_id IS NOT NULL AND way = 'sms' AND updated_at BETWEEN :lately AND :ask)
+    )
+"""
 _MARK = """
     UPDATE ops.outbox SET
         state = :state, provider_id = coalesce(:provider_id, provider_id), last_error = :error, updated_at = :now,
@@ -87,6 +97,24 @@ def claim_due(engine: Engine, now: datetime, limit: int = 100) -> list[dict[str,
     with engine.begin() as connection:
         rows = connection.execute(text(_CLAIM), {"now": now, "limit": limit, "claim": _CLAIM_SECONDS})
         return [dict(row) for row in rows.mappings()]
+
+
+def work(engine: Engine, now: datetime) -> str | None:
+    """What a delivery run would find to do, in a few words that stay the same until it is done; None: nothing.
+
+    A message due for ten seconds (the run that queued it sends it at once), one that a provider gave up lately, or
+    one a provider took two minutes ago and has not reported on.
+    """
+    with engine.connect() as connection:
+        found = connection.execute(
+            text(_WORK),
+            {
+                "due": now - timedelta(seconds=10),
+                "ask": now - timedelta(minutes=2),
+                "lately": now - timedelta(minutes=10),
+            },
+        ).scalar()
+    return str(found) if found else None
 
 
 def mark(

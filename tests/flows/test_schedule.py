@@ -19,7 +19,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.base import BaseJobConfiguration
 
-from deployments import bootstrap, credentials, pools
+from deployments import bootstrap, credentials, outbox_watch, pools
 from deployments.settings import DeploymentSettings
 from flows import secret_blocks
 from flows.limits import FORECASTS, PAUSED_ACCOUNTS
@@ -78,6 +78,18 @@ def api(served_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[h
 def asked(api: httpx.Client, what: str, **body: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = api.post(f"/{what}/filter", json=body).raise_for_status().json()
     return found
+
+
+def test_waiting_messages_start_one_delivery_however_often_they_are_found(api):
+    start = outbox_watch.starter(str(api.base_url), None)
+    for what in ("due since noon", "due since noon", "due since one"):
+        start(what)
+
+    runs = [run for run in asked(api, "flow_runs") if "outbox" in run["tags"]]
+    assert sorted(run["idempotency_key"] for run in runs) == [
+        "outbox: due since noon",
+        "outbox: due since one",
+    ]
 
 
 def test_every_deployment_is_there_once_with_its_schedule(api):

@@ -4,9 +4,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from sqlalchemy import text
 
@@ -16,6 +18,7 @@ from alerts.episodes import Episode, step
 from alerts.plan import plan
 from alerts.routes import Recipient, Routes
 from alerts.rules import stock_alerts
+from deployments import outbox_watch
 from tests.alerts_factories import position, position_row, running_low, sold_out
 from tests.integration.alerts.test_receivers import Receivers
 from warehouse import alerts as store
@@ -181,3 +184,42 @@ def claimed_but_accepted(engine, receivers):
         ).scalars()
         told = {entry.text for entry in receivers.of("sms")}
         return sum(render.sms(payload) in told for payload in open_claims)
+
+
+def test_the_outbox_says_whether_a_delivery_run_would_find_something_to_do(engine):
+    now = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    assert outbox.work(engine, now) is None
+
+    decide(engine, now, running_low(), phone=None)
+    assert outbox.work(engine, now) is None, "the run that queued it sends it"
+    later = now + timedelta(seconds=30)
+    waiting = outbox.work(engine, later)
+    assert waiting.startswith("due since 2026-03-02 12:00")
+    assert outbox.work(engine, later + timedelta(minutes=5)) == waiting, "the same words until it is done"
+
+    (message,) = outbox.claim_due(engine, later)
+    assert outbox.work(engine, later) is None
+    outbox.mark(engine, message["id"], "accepted", now=later, provider_id="SM1")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE ops.outbox SET way = 'sms'"))
+    assert outbox.work(engine, later + timedelta(minutes=1)) is None
+    assert outbox.work(engine, later + timedelta(minutes=3)).startswith("taken at")
+    outbox.mark(engine, message["id"], "undelivered", now=later, error="30005")
+    assert outbox.work(engine, later + timedelta(minutes=3)).startswith("given up at")
+    outbox.mark(engine, message["id"], "delivered", now=later)
+    assert outbox.work(engine, later + timedelta(minutes=3)) is None
+
+
+def test_the_watch_starts_a_delivery_and_outlives_a_server_that_does_not_answer(engine):
+    stop, started = threading.Event(), []
+
+    def start(what):
+        started.append(what)
+        if len(started) == 1:
+            raise httpx.ConnectError("gone")
+        stop.set()
+
+    decide(engine, datetime.now(UTC) - timedelta(minutes=1), running_low(), phone=None)
+    outbox_watch.watch(engine, start, stop, every=0.01)
+    assert len(started) == 2
+    assert started[0] == started[1]
