@@ -3,7 +3,7 @@ SELECT date,
        any(reporting_currency) AS currency,
        sum(total_revenue) AS revenue,
        sum(total_units) AS units,
-       countIf(rate IS NULL) AS rows_held
+       countIf(coalesce(rate, 0) = 0) AS rows_held
 FROM analytics.daily_sales_reporting
 WHERE date > (SELECT max(date) - 28 FROM analytics.daily_sales_reporting)
 GROUP BY date
