@@ -116,6 +116,9 @@ class ChannelClient:
         self.pace = float(account.options.get("pace", "1"))
         self.requests = 0
         self.waited = 0.0
+        # What a person should know of the answers, and channels that could not be read, by name, with the reason.
+        self.warnings: dict[str, None] = {}
+        self.refused: dict[str, str] = {}
         self._auth, self._reader = auth, reader
         self._budget = budget or LocalBudget()
         self._limits = limits or Limits()
@@ -125,6 +128,17 @@ class ChannelClient:
             limits=httpx.Limits(max_connections=8),
         )
         self._sleep = sleep
+
+    def warn(self, told: str) -> None:
+        """Keeps, once, what a person should know of the answers though the read goes on; the log gets it too."""
+        if told not in self.warnings:
+            self.warnings[told] = None
+            log.warning("%s: %s", self.account.name, told)
+
+    def refuse(self, channel: str, why: str) -> None:
+        """Keeps that a channel could not be read: the others are, and it will be read from where it was left."""
+        self.refused[channel] = why
+        log.warning("%s: %s cannot be read: %s", self.account.name, channel, why)
 
     def close(self) -> None:
         """Ends the connections."""

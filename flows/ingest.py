@@ -7,7 +7,7 @@ that lost its lease cannot write. Prefect retries what may pass and shows what h
 import logging
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -56,11 +56,13 @@ class Ingested:
         str, ...
     ] = ()  # channels whose stock two readings told differently: nothing of it was believed
     unseen: str = ""  # what of the window the source does not show this account, and why
+    warnings: tuple[str, ...] = ()  # what a person should know of the source's answers
+    unread: tuple[str, ...] = ()  # channels that could not be read, each with the reason; the others were
 
     @property
     def told(self) -> list[str]:
         """What a person should know of it."""
-        return [*self.notes, *filter(None, [self.unseen])]
+        return [*self.unread, *self.warnings, *self.notes, *filter(None, [self.unseen])]
 
     def shown(self) -> dict[str, Any]:
         """One line of the run's artifact, what matters most first; empty columns are left out by `report.table`."""
@@ -87,6 +89,7 @@ class Ingested:
         shown["until"] = f"{self.until:%Y-%m-%d %H:%M}"
         shown["waited_seconds"] = round(self.waited_seconds, 1)
         shown["notes"] = "; ".join(self.told)
+        del shown["warnings"], shown["unread"]  # told in the notes
         shown["held"] = ", ".join(self.held)
         return shown
 
@@ -137,7 +140,7 @@ def read_and_merge(
         try:
             about = {"account": account.name, "resource": resource.name, "window": _shown(window)}
             with logs.about(run=run.id, **about), tracing.span("window", run=run.id, **about):
-                result = _read_and_merge(account, resource, window, run, lease, advance=kind == "sync")
+                result = _read_all(account, resource, window, run, lease, kind, follows=since is None)
         except DeferredError as deferred:
             runs.finish(engine, run, "deferred", message=str(deferred))
             return Ingested(
@@ -152,7 +155,8 @@ def read_and_merge(
             runs.finish(engine, run, "failed", message=logs.told(error))
             raise
         told = [*result.told, *(f"{name}: stock held back, two readings differ" for name in result.held)]
-        outcome: runs.Outcome = "degraded" if result.refused or result.held or result.unseen else "done"
+        lacking = result.refused or result.held or result.unseen or result.unread
+        outcome: runs.Outcome = "degraded" if lacking else "done"
         runs.finish(engine, run, outcome, message="; ".join(told) or None)
         return result
 
@@ -169,23 +173,72 @@ def _window(account: Account, resource: Resource, until: datetime, since: dateti
         return Window(None, end)
     if since is not None:
         return Window(since, end)
-    days = timedelta(days=connections.settings().first_load_days)
     span = watermarks.next_window(
         connections.postgres(),
         account.name,
         resource.name,
         until=end,
         lookback=resource.lookback,
-        # Where the account decides how far back it sees, asking for more than it shows costs nothing.
-        earliest=end - (days if resource.limited else min(days, resource.retention or days)),
+        earliest=_earliest(resource, end),
     )
     return Window(span.since, span.until)
 
 
-def _read_and_merge(
-    account: Account, resource: Resource, window: Window, run: Run, lease: Lease, *, advance: bool
+def _earliest(resource: Resource, end: datetime) -> datetime:
+    """Where a first reading begins."""
+    days = timedelta(days=connections.settings().first_load_days)
+    # Where the account decides how far back it sees, asking for more than it shows costs nothing.
+    return end - (days if resource.limited else min(days, resource.retention or days))
+
+
+def _read_all(
+    account: Account, resource: Resource, window: Window, run: Run, lease: Lease, kind: Kind, *, follows: bool
 ) -> Ingested:
-    """Read the window and merge it. An answer that would empty a channel's stock is read a second time."""
+    """Read the window, and what was missed of channels that could not be read before and can be now.
+
+    `follows`: the window begins at the watermark.
+    """
+    late: dict[str, datetime] = {}
+    if kind == "sync" and follows and resource.kind == "window":
+        late = watermarks.behind(
+            connections.postgres(), account.name, resource.name, earliest=_earliest(resource, window.until)
+        )
+    result = _read_and_merge(
+        account, resource, window, run, lease, advance=kind == "sync", late=frozenset(late)
+    )
+    back = {name: at for name, at in late.items() if not any(told.startswith(f"{name} ") for told in result.unread)}
+    if not back:
+        return result
+    since = min(back.values()) - resource.lookback
+    log.info("%s can be read again: %s from %s on", ", ".join(back), resource.name, since)
+    missed = _read_and_merge(
+        account,
+        resource,
+        Window(since, window.until),
+        run,
+        lease,
+        advance=True,
+        late=frozenset(late.keys() - back),
+    )
+    counts = ("pages", "records", "inserted", "updated", "unchanged", "refused", "dirty_days", "requests")
+    added = {name: getattr(result, name) + getattr(missed, name) for name in counts}
+    return replace(missed, **added, waited_seconds=result.waited_seconds + missed.waited_seconds)
+
+
+def _read_and_merge(
+    account: Account,
+    resource: Resource,
+    window: Window,
+    run: Run,
+    lease: Lease,
+    *,
+    advance: bool,
+    late: frozenset[str] = frozenset(),
+) -> Ingested:
+    """Read the window and merge it. An answer that would empty a channel's stock is read a second time.
+
+    `late` channels were read less far than the window begins: they stay so, even if they answer.
+    """
     engine = connections.postgres()
     shared = PostgresBudget(engine)
     budget = Background(shared) if run.kind == "backfill" else shared  # the live sync goes first
@@ -213,6 +266,7 @@ def _read_and_merge(
                         snapshot=resource.kind == "snapshot",
                         first_answer=first_answer,
                         notes=tally.notes,
+                        unread=late | client.refused.keys(),
                     )
             if not merged.held:
                 break
@@ -234,6 +288,8 @@ def _read_and_merge(
             waited_seconds=client.waited,
             notes=merged.new_notes,
             held=merged.held,
+            warnings=tuple(client.warnings),
+            unread=tuple(f"{name} cannot be read: {why}" for name, why in client.refused.items()),
             unseen=""
             if horizon is None
             else f"nothing before {horizon.earliest:%Y-%m-%d} is seen: {horizon.why}",

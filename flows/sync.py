@@ -99,6 +99,8 @@ def completed(done: Sequence[Ingested], *told: str) -> State[Any]:
     refused = sum(result.refused for result in done)
     if deferred := [result.message for result in done if result.outcome == "deferred"]:
         name, message = "Deferred", "; ".join(dict.fromkeys(deferred))
+    elif unread := [f"{result.resource}: {told}" for result in done for told in result.unread]:
+        name, message = "CompletedInPart", "; ".join(dict.fromkeys(unread))
     elif refused:
         name = "CompletedWithRefused"
         message = f"{refused} records were refused and kept: wharf quarantine list"

@@ -5,7 +5,7 @@ Merges into one channel wait for each other (an advisory lock until the end of t
 compared cannot change before it is written; the version guard stands in the upserts all the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -49,6 +49,7 @@ def commit(
     snapshot: bool = False,
     first_answer: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
+    unread: Collection[str] = (),
 ) -> MergeResult:
     """Merge what was staged; all of it or nothing.
 
@@ -57,6 +58,8 @@ def commit(
     active channel of the run's account: what is absent is gone. A snapshot that would empty a channel is held
     back; what it said is in the result's `answers`. Given to a second reading as `first_answer`, an answer that says
     the same again is believed; one that says something else and is suspect itself is held as well.
+    `unread` are the names of channels that could not be read: they keep what they have, and are as old as before
+    (`watermarks.behind` finds them).
 
     Raises LeaseLostError when the lease is no longer ours, StagingLostError when the server lost staged rows,
     SchemaError when the tables are not the ones this code knows. Then nothing was written.
@@ -68,7 +71,8 @@ def commit(
         if lease is not None:
             leases.fence(connection, lease)
         staging.verify(connection)
-        channels = _lock_channels(connection, staging, run)
+        own = _lock_channels(connection, staging, run)
+        channels = {channel_id: name for channel_id, name in own.items() if name not in unread}
         tombstones.forget_staged(connection, staging)
         refused = refuse_staged(connection, staging)
         quarantined = store_refusals(connection, staging, run, refused)

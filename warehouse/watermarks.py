@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, text
 
+from warehouse import sql
 from warehouse.batch import Span
 
 
@@ -16,6 +17,19 @@ def read_until(engine: Engine, account: str, resource: str) -> datetime | None:
         )
     assert value is None or isinstance(value, datetime)
     return value
+
+
+def behind(engine: Engine, account: str, resource: str, *, earliest: datetime) -> dict[str, datetime]:
+    """Channels of an account that were read less far than the others, with the instant they were read until.
+
+    They could not be read for a while, or were added since; then nothing before `earliest` is asked for.
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(sql.read("channels_behind")),
+            {"account": account, "resource": resource, "earliest": earliest},
+        )
+        return {str(row.name): row.read_until for row in rows}
 
 
 def next_window(

@@ -1,14 +1,15 @@
 """What paging has in common for all of Amazon's lists: reading an answer's wrapper, and asking for the next one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
 import msgspec
 
 from connectors.amazon.normalize.decoding import storable, untyped
+from connectors.base import Page
 from connectors.client import Answer, Call, ChannelClient
-from connectors.errors import ProtocolError
+from connectors.errors import AuthenticationError, ProtocolError
 
 _Kind = TypeVar("_Kind")
 
@@ -22,6 +23,34 @@ class Next(msgspec.Struct):
 def marketplaces(client: ChannelClient) -> tuple[str, ...]:
     """Ids of the account's marketplaces."""
     return tuple(channel.external_id for channel in client.account.channels)
+
+
+def one_by_one(client: ChannelClient, read: Callable[[str], Iterator[Page]]) -> Iterator[Page]:
+    """What `read` gives for each marketplace. One that is refused (HTTP 403) does not stop the others.
+
+    Raises AuthenticationError when all of them are refused.
+    """
+    channels = client.account.channels
+    for channel in channels:
+        try:
+            yield from read(channel.external_id)
+        except AuthenticationError as error:
+            if len(client.refused.keys() | {channel.name}) == len(channels):
+                raise
+            client.refuse(channel.name, str(error))
+
+
+def together(client: ChannelClient, read: Callable[[tuple[str, ...]], Iterator[Page]]) -> Iterator[Page]:
+    """What `read` gives for all marketplaces at once; where that is refused, for each that is not."""
+    places = marketplaces(client)
+    try:
+        yield from read(places)
+    except AuthenticationError:
+        if len(places) == 1:
+            raise
+    else:
+        return
+    yield from one_by_one(client, lambda place: read((place,)))
 
 
 def reading(operation: str, kind: type[_Kind]) -> Callable[[Answer], _Kind]:

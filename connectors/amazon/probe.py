@@ -1,6 +1,7 @@
 """One cheap look at an account: does the token come, is each role there, which marketplaces, which limits."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,14 +64,31 @@ def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
         try:
             looked = client.send(call)
         except ConnectorError as error:
-            yield unanswered(
-                subject, error, f"grant the role that {call.operation} needs, and authorize again"
-            )
+            refused = list(_refused(client, call, places)) if isinstance(error, AuthenticationError) else []
+            advice = f"grant the role that {call.operation} needs, and authorize again"
+            if 0 < len(refused) < len(places):
+                advice = (
+                    f"take {', '.join(refused)} out of AMAZON_MARKETPLACE_IDS, or authorize the app there"
+                )
+            yield unanswered(subject, error, advice)
             continue
         rate = looked.headers.get(RATE_HEADER)
         yield Finding(
             subject, True, f"{call.operation} answers" + (f"; {rate} requests a second" if rate else "")
         )
+
+
+def _refused(client: ChannelClient, call: Call, places: list[str]) -> Iterator[str]:
+    """Those of several marketplaces for which a call about all of them is refused."""
+    asked = ("marketplaceIds", ",".join(places))
+    if len(places) == 1 or asked not in call.params:
+        return
+    for place in places:
+        params = tuple(("marketplaceIds", place) if pair == asked else pair for pair in call.params)
+        try:
+            client.send(replace(call, params=params))
+        except AuthenticationError:
+            yield place
 
 
 def _marketplaces(body: bytes, places: list[str]) -> Iterator[Finding]:

@@ -6,12 +6,13 @@ twice, never not at all. Limits are the published ones, overridden by what each 
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
 from connectors.amazon import normalize
 from connectors.amazon.normalize.returned import MARKETPLACE
-from connectors.amazon.paging import Next, content_of, following, marketplaces, reading
+from connectors.amazon.paging import Next, content_of, following, one_by_one, reading, together
 from connectors.amazon.reports import (
     ALL_ORDERS,
     FBA_RETURNS,
@@ -53,14 +54,15 @@ def order_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     start = window.since or window.until - RETENTION
     start = max(start, window.until - RETENTION)
     if window.until - start <= REPORT_FROM:
-        yield from _order_api(client, Window(start, window.until))
+        yield from together(client, partial(_order_api, client, Window(start, window.until)))
         return
-    slices = Window(start, window.until).slices(REPORT_SPAN, start)
-    wanted = [Wanted(ALL_ORDERS, marketplaces(client), part) for part in slices]
-    yield from read_reports(client, wanted)
+    slices = list(Window(start, window.until).slices(REPORT_SPAN, start))
+    yield from together(
+        client, lambda places: read_reports(client, [Wanted(ALL_ORDERS, places, part) for part in slices])
+    )
 
 
-def _order_api(client: ChannelClient, window: Window) -> Iterator[Page]:
+def _order_api(client: ChannelClient, window: Window, places: tuple[str, ...]) -> Iterator[Page]:
     assert window.since is not None
     first = Call(
         "searchOrders",
@@ -69,7 +71,7 @@ def _order_api(client: ChannelClient, window: Window) -> Iterator[Page]:
         params=(
             ("lastUpdatedAfter", stamp(window.since)),
             ("lastUpdatedBefore", stamp(window.until)),
-            ("marketplaceIds", ",".join(marketplaces(client))),
+            ("marketplaceIds", ",".join(places)),
             ("maxResultsPerPage", "100"),
             ("includedData", INCLUDED),
         ),
@@ -135,13 +137,14 @@ def _by_marketplace(
 ) -> Iterator[Page]:
     """Reports that do not say where an order was placed: one for each marketplace, its id added to each line."""
     start = max(window.since or window.until - RETENTION, window.until - RETENTION)
-    wanted = [
-        Wanted(kind, (marketplace,), part, key_column, extra=(MARKETPLACE, marketplace))
-        for part in Window(start, window.until).slices(span, start)
-        for marketplace in marketplaces(client)
-        for kind in kinds
-    ]
-    yield from read_reports(client, wanted)
+    slices = list(Window(start, window.until).slices(span, start))
+
+    def read(place: str) -> Iterator[Page]:
+        extra = (MARKETPLACE, place)
+        wanted = [Wanted(kind, (place,), part, key_column, extra=extra) for part in slices for kind in kinds]
+        return read_reports(client, wanted)
+
+    yield from one_by_one(client, read)
 
 
 RESOURCES: dict[str, Resource] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.amazon.paging import Next, content_of, following, marketplaces, reading
+from connectors.amazon.paging import Next, content_of, following, one_by_one, reading
 from connectors.amazon.reports import stamp
 from connectors.base import Page, Window
 from connectors.budget import Rate
@@ -39,10 +39,13 @@ def inventory_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
 
     A window would not do: Amazon does not count inbound changes as changes.
     """
-    for marketplace in marketplaces(client):
-        yield from _spooled(partial(_fba_stock, client, marketplace))
-        for answer in _listings(client, marketplace, window.until, "summaries,fulfillmentAvailability"):
-            yield Page(answer.body)
+    yield from one_by_one(client, partial(_stock_of, client, window.until))
+
+
+def _stock_of(client: ChannelClient, until: datetime, marketplace: str) -> Iterator[Page]:
+    yield from _spooled(partial(_fba_stock, client, marketplace))
+    for answer in _listings(client, marketplace, until, "summaries,fulfillmentAvailability"):
+        yield Page(answer.body)
 
 
 def _fba_stock(client: ChannelClient, marketplace: str) -> Iterator[bytes]:
@@ -107,22 +110,25 @@ class _Asins(msgspec.Struct):
 
 def product_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Every listing of every marketplace, each page with what the catalog knows of its ASINs."""
+    yield from one_by_one(client, partial(_products_of, client, window.until))
+
+
+def _products_of(client: ChannelClient, until: datetime, marketplace: str) -> Iterator[Page]:
     read = reading("searchListingsItems", _Asins)
-    for marketplace in marketplaces(client):
-        owners: dict[str, str] = {}
-        for answer in _listings(client, marketplace, window.until, "summaries,offers"):
-            listed = _asins(read(answer).items)
-            for asin, sku in listed.items():
-                owners.setdefault(asin, sku)
-            asins = sorted(listed)
-            catalog = b"".join(_catalog(client, marketplace, asins[:20])) or b"null"
-            composed = {
-                "marketplaceId": marketplace,
-                "listings": msgspec.Raw(answer.body),
-                "catalog": msgspec.Raw(catalog),
-                "owners": {asin: owners[asin] for asin in asins},
-            }
-            yield Page(msgspec.json.encode(composed))
+    owners: dict[str, str] = {}
+    for answer in _listings(client, marketplace, until, "summaries,offers"):
+        listed = _asins(read(answer).items)
+        for asin, sku in listed.items():
+            owners.setdefault(asin, sku)
+        asins = sorted(listed)
+        catalog = b"".join(_catalog(client, marketplace, asins[:20])) or b"null"
+        composed = {
+            "marketplaceId": marketplace,
+            "listings": msgspec.Raw(answer.body),
+            "catalog": msgspec.Raw(catalog),
+            "owners": {asin: owners[asin] for asin in asins},
+        }
+        yield Page(msgspec.json.encode(composed))
 
 
 def _asins(items: list[Any]) -> dict[str, str]:

@@ -36,6 +36,7 @@ _NEEDS = {
     "order": "read_orders",
     "ordersCount": "read_orders",
     "refund": "read_orders",
+    "returns": "read_returns",
     "abandonedCheckouts": "read_orders",
     "customers": "read_customers",
     "customer": "read_customers",
@@ -100,10 +101,13 @@ class Shop:
         return project(value, step.steps), requested(step)
 
     def check_scope(self, step: Step) -> None:
-        """Raises AccessDeniedError when the app may not read the field."""
+        """Raises AccessDeniedError when the app may not read the field, or one below it."""
         scope = _NEEDS.get(step.name)
         if scope is not None and scope not in self.scopes:
             raise AccessDeniedError(step.key, scope)
+        for inner in step.steps:
+            if inner.name in {"nodes", "edges", "node", "customer", "returns"}:
+                self.check_scope(inner)
 
     def hide_newer(self, seconds: float) -> None:
         """Changes of the last `seconds` are not visible yet."""

@@ -53,6 +53,8 @@ def ask(client: ChannelClient, name: str, query: str, variables: Mapping[str, An
 
 def data_of(client: ChannelClient, name: str, answer: Answer) -> dict[str, msgspec.Raw]:
     """The `data` of an answer that has passed the reader. Raises ProtocolError when there is none."""
+    if told := other_version(client, answer):
+        client.warn(told)
     try:
         data = decoded(_data, answer.body).data
     except msgspec.MsgspecError as error:
@@ -62,6 +64,20 @@ def data_of(client: ChannelClient, name: str, answer: Answer) -> dict[str, msgsp
     if data is None:
         raise ProtocolError(f"{client.account.name} {name}: an answer without data")
     return data
+
+
+def other_version(client: ChannelClient, answer: Answer) -> str | None:
+    """What to know of an answer in another version than the one asked for; None when it is that one.
+
+    Shopify answers calls of a version that has left support in the oldest one it supports, without an error.
+    """
+    asked = client.account.options.get("api_version", API_VERSION)
+    served = answer.headers.get("x-shopify-api-version")
+    if not served or served == asked:
+        return None
+    return (
+        f"asked for API version {asked}, answered by {served}; it has left support, set SHOPIFY_API_VERSION"
+    )
 
 
 def connection_of(client: ChannelClient, name: str, answer: Answer, field: str) -> _Connection:

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 import msgspec
 
 from connectors.base import Window
-from connectors.client import ChannelClient
+from connectors.client import Answer, ChannelClient
 from connectors.errors import AuthenticationError, ConnectorError, DeferredError, RateLimitError
 from connectors.finding import Finding, unanswered
 from connectors.shopify import queries
-from connectors.shopify.ask import call, data_of
+from connectors.shopify.ask import call, data_of, other_version
 from connectors.shopify.reader import API_VERSION, ShopifyReader
-from connectors.shopify.scopes import Installation
+from connectors.shopify.scopes import READ_CUSTOMERS, Installation
 
 # Scope → what is missing without it.
 _SCOPES = {
@@ -74,9 +74,10 @@ def probe(client: ChannelClient, now: datetime) -> Iterator[Finding]:
     limits = f"; {rate.per_second:g} points a second" if rate else ""
     yield Finding("token", True, f"{told.shop.name} answers{limits}")
     yield from _shop(client, told.shop)
-    yield _version(client, told.public_api_versions)
-    yield from _scopes(told.current_app_installation.handles())
-    yield from _resources(client, now)
+    yield _version(client, answer, told.public_api_versions)
+    granted = told.current_app_installation.handles()
+    yield from _scopes(granted)
+    yield from _resources(client, now, named=READ_CUSTOMERS in granted)
 
 
 def _shop(client: ChannelClient, shop: _Shop) -> Iterator[Finding]:
@@ -98,12 +99,14 @@ def _shop(client: ChannelClient, shop: _Shop) -> Iterator[Finding]:
         )
 
 
-def _version(client: ChannelClient, versions: list[_Version]) -> Finding:
+def _version(client: ChannelClient, answer: Answer, versions: list[_Version]) -> Finding:
     asked = client.account.options.get("api_version", API_VERSION)
     supported = sorted(version.handle for version in versions if version.supported)
+    advice = f"set SHOPIFY_API_VERSION to one of {', '.join(supported)}"
+    if told := other_version(client, answer):
+        return Finding("version", False, told, advice)
     if asked in supported:
         return Finding("version", True, f"{asked} is supported")
-    advice = f"set SHOPIFY_API_VERSION to one of {', '.join(supported)}"
     return Finding(
         "version", False, f"{asked} is not supported: the shop answers with another version", advice
     )
@@ -121,11 +124,12 @@ def _scopes(granted: set[str]) -> Iterator[Finding]:
             )
 
 
-def _resources(client: ChannelClient, now: datetime) -> Iterator[Finding]:
+def _resources(client: ChannelClient, now: datetime, *, named: bool) -> Iterator[Finding]:
+    """A finding for each resource; not `named`: orders and carts are read without who bought."""
     variables = {"q": queries.updated_within(Window(now - timedelta(minutes=10), now)), "first": 1}
     for subject, (name, query) in _LOOKS.items():
         try:
-            client.send(call(client, name, query, variables))
+            client.send(call(client, name, query if named else queries.unnamed(query), variables))
         except (RateLimitError, DeferredError) as error:
             yield unanswered(subject, error, "")
             return  # all queries spend from one bucket

@@ -5,7 +5,6 @@ bucket and is charged the *actual* one, so our own bucket is kept `RESERVE` poin
 whatever it permits, the worst case of the next query still fits, and all that Shopify permits is used.
 """
 
-import logging
 import re
 import time
 from collections.abc import Callable
@@ -26,8 +25,6 @@ from connectors.errors import (
 from connectors.mending import decoded
 from connectors.shopify.auth import auth_of
 from connectors.tokens import TokenStore
-
-log = logging.getLogger(__name__)
 
 API_VERSION = "2026-07"
 MAX_COST = 1000.0  # points one query may request
@@ -102,8 +99,6 @@ class ShopifyReader:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._version = account.options.get("api_version", API_VERSION)
-        self._told_version = False
 
     def learned(self, call: Call, answer: Answer) -> tuple[Rate | None, float | None]:
         if call.operation != GRAPHQL:
@@ -125,23 +120,11 @@ class ShopifyReader:
             reject_by_status(where, answer, _status_text(answer))
         if call.operation != GRAPHQL:
             return
-        self._check_version(answer)
         head = head_of(answer)
         if head is None:
             raise ProtocolError(f"{where}: the answer is not JSON")
         if head.errors:
             self._raise(where, head)
-
-    def _check_version(self, answer: Answer) -> None:
-        served = answer.headers.get("x-shopify-api-version")
-        if served and served != self._version and not self._told_version:
-            self._told_version = True
-            log.warning(
-                "%s: asked for API version %s, answered by %s; it has left support, set SHOPIFY_API_VERSION",
-                self._account.name,
-                self._version,
-                served,
-            )
 
     def _raise(self, where: str, head: _Head) -> None:
         if not isinstance(head.errors, list):

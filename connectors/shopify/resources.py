@@ -1,22 +1,23 @@
 """What is read from a shop, and how its pages are asked for."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from connectors.base import Page, Resource, Window
 from connectors.client import Answer, ChannelClient
-from connectors.errors import ProtocolError
+from connectors.errors import AuthenticationError, ProtocolError
 from connectors.mending import decoded
 from connectors.shopify import normalize, queries
 from connectors.shopify.ask import ask, pages
 from connectors.shopify.bulk import bulk
 from connectors.shopify.reader import MaxCostError
-from connectors.shopify.scopes import WALL, order_wall
+from connectors.shopify.scopes import READ_CUSTOMERS, READ_RETURNS, WALL, lacks, order_wall
 
 # Above this span (and for a first load) a bulk operation is cheaper than paging: no cost limit, one download.
 LONG = timedelta(days=14)
@@ -45,12 +46,16 @@ _LEVELS = Nested("inventoryLevels", "ItemLevels", queries.ITEM_LEVELS, "inventor
 
 def orders_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Orders changed in `window`, with lines and refunds: paged, or by a bulk operation when it is long."""
+    yield from _named_or_not(client, "orders", partial(_orders, client, window))
+
+
+def _orders(client: ChannelClient, window: Window, form: Callable[[str], str]) -> Iterator[Page]:
     if window.since is None or window.until - window.since > LONG:
-        for body, expected in bulk(client, queries.bulk_orders(window)):
+        for body, expected in bulk(client, form(queries.bulk_orders(window))):
             yield Page(body + _refunds_of(client, body), kind="jsonl", expected_records=expected)
         return
     variables = {"q": queries.updated_within(window)}
-    for answer in pages(client, "Orders", queries.ORDERS, variables, field="orders", first=100):
+    for answer in pages(client, "Orders", form(queries.ORDERS), variables, field="orders", first=100):
         yield Page(_completed(client, answer, "orders", (_LINES,), ("refunds", _REFUND_LINES)))
 
 
@@ -74,8 +79,14 @@ def inventory_pages(client: ChannelClient, _: Window) -> Iterator[Page]:
 
 def carts_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Abandoned and recovered checkouts changed in `window`. They cannot be sorted by their update clock."""
+    yield from _named_or_not(client, "carts", partial(_carts, client, window))
+
+
+def _carts(client: ChannelClient, window: Window, form: Callable[[str], str]) -> Iterator[Page]:
     variables = {"q": queries.updated_within(window)}
-    for answer in pages(client, "Carts", queries.CARTS, variables, field="abandonedCheckouts", first=50):
+    for answer in pages(
+        client, "Carts", form(queries.CARTS), variables, field="abandonedCheckouts", first=50
+    ):
         yield Page(answer.body)
 
 
@@ -83,14 +94,47 @@ def customers_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Customers changed since the day before `window`: their update clock is documented to match whole days."""
     variables = {"q": queries.updated_since_day(window)}
     answers = pages(client, "Customers", queries.CUSTOMERS, variables, field="customers", first=250)
-    yield from _few_or_bulk(client, (Page(answer.body) for answer in answers), queries.bulk_customers(window))
+    paged = (Page(answer.body) for answer in answers)
+    yield from _if_granted(
+        client, READ_CUSTOMERS, _few_or_bulk(client, paged, queries.bulk_customers(window))
+    )
 
 
 def returns_pages(client: ChannelClient, window: Window) -> Iterator[Page]:
     """Returns of the orders changed in `window`: a return moves its order's update clock."""
     variables = {"q": f"{queries.updated_within(window)} AND NOT return_status:no_return"}
-    for answer in pages(client, "Returns", queries.RETURNS, variables, field="orders", first=50):
-        yield Page(answer.body)
+    answers = pages(client, "Returns", queries.RETURNS, variables, field="orders", first=50)
+    yield from _if_granted(client, READ_RETURNS, (Page(answer.body) for answer in answers))
+
+
+# -- what an app may not see -------------------------------------------------------------------------------
+
+
+def _named_or_not(
+    client: ChannelClient, what: str, read: Callable[[Callable[[str], str]], Iterator[Page]]
+) -> Iterator[Page]:
+    """What `read` gives of queries in the form it is given; without who bought where the app may not see that."""
+    try:
+        yield from read(str)
+    except AuthenticationError:
+        if not lacks(client, READ_CUSTOMERS):
+            raise
+    else:
+        return
+    client.warn(
+        f"{what} are read without who bought: scope {READ_CUSTOMERS} is missing; grant it, then backfill"
+    )
+    yield from read(queries.unnamed)
+
+
+def _if_granted(client: ChannelClient, scope: str, found: Iterator[Page]) -> Iterator[Page]:
+    """The pages; none, and the shop noted as unread, where the app lacks the scope they need."""
+    try:
+        yield from found
+    except AuthenticationError:
+        if not lacks(client, scope):
+            raise
+        client.refuse(client.account.channels[0].name, f"scope {scope} is missing; grant it to the app")
 
 
 def _few_or_bulk(client: ChannelClient, paged: Iterator[Page], query: str) -> Iterator[Page]:

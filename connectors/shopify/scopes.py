@@ -15,6 +15,8 @@ from connectors.shopify.ask import call, data_of
 
 WALL = timedelta(days=60)  # since an order was placed
 ALL_ORDERS = "read_all_orders"
+READ_CUSTOMERS = "read_customers"
+READ_RETURNS = "read_returns"
 
 
 class Scope(msgspec.Struct):
@@ -38,6 +40,11 @@ def granted(client: ChannelClient) -> tuple[set[str], Answer]:
         raise ProtocolError(
             f"{client.account.name} Scopes: the answer does not list them: {error}"
         ) from error
+
+
+def lacks(client: ChannelClient, scope: str) -> bool:
+    """Whether the app was not granted a scope, which is why something was refused. Raises ConnectorError."""
+    return scope not in granted(client)[0]
 
 
 def order_wall(client: ChannelClient) -> str | None:

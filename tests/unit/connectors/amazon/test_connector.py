@@ -31,7 +31,7 @@ from connectors.sandbox.app import serving
 from connectors.sandbox.state import SandboxState
 from connectors.sandbox.truth import all_orders
 from tests.amazon_bench import PACE, PATIENT, UNTIL, bench
-from tests.amazon_factories import CA, FETCHED, US, Shop, account, give_back, report, report_line, sale
+from tests.amazon_factories import CA, FETCHED, JP, US, Shop, account, give_back, report, report_line, sale
 from tests.sandbox_factories import NOON, small_world
 
 D = Decimal
@@ -300,11 +300,6 @@ def test_a_missing_role_is_said():
             it.read("orders", FETCHED - timedelta(days=2))
 
 
-def test_a_marketplace_that_is_not_the_sellers_is_refused():
-    with bench(Shop(), places=(US, CA)) as it, pytest.raises(AuthenticationError, match="denied"):
-        it.read("orders", FETCHED - timedelta(days=2))
-
-
 def test_a_missing_seller_id_is_said_before_anything_is_asked():
     with bench(Shop(listings=1)) as it:
         without = replace(it.account, options={"pace": "5000"})
@@ -442,3 +437,34 @@ def test_an_invented_merchant_adds_up_to_the_truth():
         assert abs(revenue - net) < D("0.01")
         given_back = [part for o in seen for refund in o.refunds for part in refund.lines]
         assert refunds.filter(channel=channel)["net_amount"].sum() == sum(part.amount for part in given_back)
+
+
+# -- one marketplace of several that is refused ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resource", "since"),
+    [
+        ("orders", FETCHED - timedelta(days=5)),
+        ("orders", FETCHED - timedelta(days=20)),  # by reports
+        ("inventory", None),
+        ("products", None),
+        ("returns", FETCHED - timedelta(days=5)),
+    ],
+)
+def test_a_marketplace_that_is_refused_does_not_stop_the_others(resource: str, since):
+    shop = Shop(sale(1, refunds=(give_back(1, 10, "9.00", "0.75"),)), listings=1)
+    with bench(shop) as alone:
+        expected = alone.read(resource, since).frame(resource)
+    with bench(shop, places=(CA, US)) as it:  # the sandbox's seller does not sell in Canada
+        read = it.read(resource, since).frame(resource)
+
+    assert read.drop("source_updated_at").equals(expected.drop("source_updated_at"))
+    assert read.height > 0
+    assert list(it.client.refused) == ["amazon-ca"]
+    assert "403" in it.client.refused["amazon-ca"]
+
+
+def test_marketplaces_that_are_all_refused_fail():
+    with bench(Shop(sale(1)), places=(CA, JP)) as it, pytest.raises(AuthenticationError, match="403"):
+        it.read("orders", FETCHED - timedelta(days=5))

@@ -81,3 +81,22 @@ def test_a_busy_shop_is_not_taken_for_a_missing_scope(running: tuple[SandboxStat
 
     assert (findings["orders"].level, "carts" in findings) == ("warn", False)
     assert findings["orders"].advice.startswith("nothing to mend")
+
+
+def test_without_sight_of_customers_orders_are_read_all_the_same(running: tuple[SandboxState, str]):
+    state, url = running
+    state.faults.add(Fault(operation="shopify.scope", kind="missing", field="read_customers", times=None))
+
+    findings = found(url)
+
+    assert "nor who placed an order" in findings["read_customers"].text
+    assert (findings["orders"].ok, findings["carts"].ok, findings["customers"].ok) == (True, True, False)
+
+
+def test_an_answer_in_another_version_is_a_finding(running: tuple[SandboxState, str]):
+    told = account(running[1], api_version="2025-01")
+    with open_client(told) as talking:
+        findings = {finding.subject: finding for finding in probe(talking, NOW)}
+
+    assert "answered by" in findings["version"].text
+    assert findings["version"].advice.startswith("set SHOPIFY_API_VERSION to one of")

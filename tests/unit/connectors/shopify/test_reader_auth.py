@@ -16,8 +16,9 @@ from connectors.errors import (
     RateLimitError,
     RequestRejectedError,
 )
+from connectors.shopify.ask import data_of
 from connectors.shopify.auth import ClientCredentials, StaticToken, auth_of
-from connectors.shopify.reader import GRAPHQL, RATE, MaxCostError, ShopifyReader
+from connectors.shopify.reader import GRAPHQL, RATE, MaxCostError, ShopifyReader, open_client
 from tests.shopify_factories import account
 
 CALL = Call(GRAPHQL, RATE, json={"operationName": "Orders"})
@@ -108,14 +109,14 @@ def test_a_small_bucket_is_not_reserved_away():
 
 
 def test_an_answer_of_another_version_is_told_once(caplog: pytest.LogCaptureFixture):
-    reader = ShopifyReader(account())
-    with caplog.at_level(logging.WARNING):
+    told = answer({"data": {}}, x_shopify_api_version="2027-01")
+    with open_client(account()) as client, caplog.at_level(logging.WARNING):
         for _ in range(2):
-            reader.check(CALL, answer({"data": {}}, x_shopify_api_version="2027-01"))
+            data_of(client, "Orders", told)
 
-    assert [record.getMessage() for record in caplog.records] == [
-        "shopify: asked for API version 2026-07, answered by 2027-01; it has left support, set SHOPIFY_API_VERSION"
-    ]
+    text = "asked for API version 2026-07, answered by 2027-01; it has left support, set SHOPIFY_API_VERSION"
+    assert list(client.warnings) == [text]
+    assert [record.getMessage() for record in caplog.records] == [f"shopify: {text}"]
 
 
 class Clock:

@@ -89,12 +89,11 @@ def test_a_query_may_cost_a_thousand_points(http: httpx.Client):
 
 def test_the_bucket_empties_and_says_so_with_status_200(http: httpx.Client):
     query = "{ orders(first: 250) { nodes { id lineItems(first: 100) { nodes { id variant { id } } } } } }"
-    answers = [ask(http, query) for _ in range(12)]
+    # As many as it takes on a busy machine, where the bucket has time to fill.
+    throttled = next(told for told in (ask(http, query) for _ in range(200)) if "errors" in told)
 
-    throttled = [told for told in answers if "errors" in told]
-    assert throttled
-    assert throttled[0]["errors"][0]["extensions"]["code"] == "THROTTLED"
-    cost = throttled[0]["extensions"]["cost"]
+    assert throttled["errors"][0]["extensions"]["code"] == "THROTTLED"
+    cost = throttled["extensions"]["cost"]
     assert cost["throttleStatus"]["currentlyAvailable"] < cost["requestedQueryCost"]
 
 

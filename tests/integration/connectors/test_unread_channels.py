@@ -1,0 +1,91 @@
+"""A channel that could not be read does not stop its account, and what was missed of it is read once it can be."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from connectors import registry
+from connectors.sandbox.app import serving
+from connectors.sandbox.faults import Fault
+from connectors.sandbox.state import SandboxState
+from deployments.sandbox_accounts import Sandbox
+from flows import connections
+from flows.ingest import Ingested, read_and_merge
+from flows.sync import completed
+from tests.sandbox_factories import NOON, small_world
+from warehouse import schema, watermarks
+
+PACE = 2000.0
+MEXICO = "A1AM78C64UM0Y8"
+
+
+@pytest.fixture
+def state(database_url, tmp_path):
+    state = SandboxState(small_world(), pace=PACE)
+    state.clock.freeze(NOON)
+    schema.upgrade(database_url, None)
+    with serving(state) as url, pytest.MonkeyPatch.context() as patch:
+        sandbox = Sandbox(url)
+        values = {
+            **sandbox.environment(PACE),
+            "DATABASE_URL": database_url,
+            "WHARF_HOME": str(tmp_path),
+            "WHARF_SECRET_KEY": "a key for tests, thirty-two bytes",
+        }
+        values["AMAZON_MARKETPLACE_IDS"] += f",{MEXICO}"  # where the sandbox's seller does not sell: HTTP 403
+        for name, value in values.items():
+            patch.setenv(name, value)
+        connections.forget()
+        yield state
+        connections.forget()
+        sandbox.close()
+
+
+def read(account: str, resource: str, hours: float = 0, **since) -> Ingested:
+    described = registry.resources_of(account)[resource]
+    kind = "backfill" if since else "sync"
+    start = NOON - timedelta(**since) if since else None
+    return read_and_merge(connections.account(account), described, NOON + timedelta(hours=hours), start, kind)
+
+
+def outcome() -> str:
+    with connections.postgres().connect() as connection:
+        return str(connection.scalar(text("SELECT outcome FROM ops.runs ORDER BY id DESC LIMIT 1")))
+
+
+def test_a_refused_marketplace_is_named_and_the_others_go_on(state):
+    stock = read("amazon", "inventory")
+
+    assert stock.inserted > 0
+    assert [told.partition(" ")[0] for told in stock.unread] == ["amazon-mx"]
+    assert outcome() == "degraded"
+    done = completed([stock])
+    assert done.name == "CompletedInPart"
+    assert "inventory: amazon-mx cannot be read" in (done.message or "")
+    with connections.postgres().connect() as connection:
+        seen = connection.execute(
+            text(
+                "SELECT c.name FROM ops.observations o JOIN core.channels c ON c.id = o.channel_id ORDER BY c.id"
+            )
+        )
+        assert [row.name for row in seen] == [
+            "amazon-us",
+            "amazon-ca",
+        ]  # alerts know how old the other's stock is
+
+
+def test_what_was_missed_is_read_once_the_scope_is_there(state):
+    state.faults.add(Fault(operation="shopify.scope", kind="missing", field="read_customers", times=None))
+    blind = read("shopify", "customers")
+    state.faults.clear()
+
+    assert (blind.records, outcome()) == (0, "degraded")
+    assert "read_customers" in blind.shown()["notes"]
+    seeing = read("shopify", "customers", hours=1)
+
+    assert (seeing.unread, outcome()) == ((), "done")
+    assert seeing.inserted > 0
+    assert read("shopify", "customers", hours=1, days=900).inserted == 0  # nothing was left to find
+    engine = connections.postgres()
+    assert watermarks.behind(engine, "shopify", "customers", earliest=NOON - timedelta(days=900)) == {}
