@@ -47,6 +47,8 @@ def run_now(deployment: str, environment: dict[str, str], **parameters: str) -> 
 
 def main() -> None:
     """All of it, or one line that says what the server did not take."""
+    import httpx
+    from prefect.settings import PREFECT_API_URL
     from pydantic import ValidationError
 
     from deployments.settings import DeploymentSettings
@@ -57,6 +59,9 @@ def main() -> None:
         _prefect({}, "deploy", "--all")
     except (BootstrapError, ValidationError) as error:
         sys.exit(" ".join(str(error).split()))
+    except httpx.HTTPError as error:
+        told = " ".join(str(error).split()) or type(error).__name__
+        sys.exit(f"Prefect's server at {PREFECT_API_URL.value()} (PREFECT_API_URL): {told}")
 
 
 def prepare(settings: "DeploymentSettings") -> None:
