@@ -54,12 +54,13 @@ def app() -> Starlette:
 
 def main() -> None:
     """Serve until interrupted."""
+    settings = connections.settings()
     parser = argparse.ArgumentParser(prog="deployments.callbacks", description=__doc__)
-    parser.add_argument("--port", type=int, default=8026)
+    parser.add_argument("--port", type=int, default=settings.callbacks_port)
     parser.add_argument("--host", default="127.0.0.1")
     given = parser.parse_args()
     stop = threading.Event()
-    if (settings := connections.settings()).prefect_api_url:
+    if settings.prefect_api_url:
         word = settings.prefect_auth.get_secret_value() if settings.prefect_auth else None
         start = outbox_watch.starter(settings.prefect_api_url, word)
         watcher = (connections.postgres(), start, stop)

@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 
 from alerts.receivers.app import environment as inbox_environment
 from connectors.sandbox.generated import DEMO_MARKETS
+from deployments import automations, prefect_client
 from deployments.bootstrap import POOL, ROOT
 from deployments.queues import QUEUES
 from deployments.sandbox_accounts import Sandbox
@@ -99,6 +100,15 @@ def test_every_deployment_names_a_queue_that_there_is():
     for deployment in deployments:
         assert deployment["work_pool"]["name"] == POOL
         assert deployment["work_pool"]["work_queue_name"] in {queue.name for queue in QUEUES}
+
+
+def test_a_run_anywhere_lives_logs_and_keeps_results_as_runs_of_wharf_up_do():
+    ours = prefect_client.environment(ROOT)
+    for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]:
+        given = deployment["work_pool"]["job_variables"]["env"]
+        assert given == {name: ours[name] for name in given}
+        assert {*prefect_client.RESULTS, "PREFECT_LOGGING_EXTRA_LOGGERS"} < given.keys()
+        assert given["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(automations.HEARTBEAT_SECONDS)
 
 
 def test_every_pod_is_locked_down():
