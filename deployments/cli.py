@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from deployments.commands import (
+    alerts,
     data,
     files,
     journey,
@@ -34,7 +35,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (journey, operations, data, files, privacy, keeping, reconcile, products, money, whatif):
+for module in (
+    journey,
+    operations,
+    data,
+    alerts,
+    files,
+    privacy,
+    keeping,
+    reconcile,
+    products,
+    money,
+    whatif,
+):
     module.register(app)
 
 

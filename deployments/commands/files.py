@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments.commands.output import emit, shown
+from deployments.commands.output import AsJson, emit, shown
 
 Input = Annotated[Path, typer.Option("--input", help="CSV or parquet", exists=True, dir_okay=False)]
 Output = Annotated[Path, typer.Option("--output", help="CSV or parquet", dir_okay=False)]
@@ -18,7 +18,6 @@ Platform = Annotated[str, typer.Option("--platform", help="amazon, shopify or wa
 Resource = Annotated[
     str, typer.Option("--resource", help="orders, products, inventory, returns, carts, customers or feedback")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Horizon = Annotated[int, typer.Option("--horizon", min=1, max=366, help="days ahead")]
 
 

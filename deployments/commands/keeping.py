@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from deployments.commands.output import emit
+from deployments.commands.output import AsJson, emit
 from deployments.commands.services import databases
-
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
 def register(app: typer.Typer) -> None:

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.commands.data import AsJson
-from deployments.commands.output import emit
+from deployments.commands.output import AsJson, emit
 from deployments.commands.services import databases
 
 rates = typer.Typer(help="Exchange rates to the reporting currency (WHARF_CURRENCY).", no_args_is_help=True)

@@ -9,10 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments.commands.output import age, emit, inert, shown
+from deployments.commands.output import AsJson, age, emit, inert, shown
 from deployments.commands.services import databases, report_run
-
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
 class Format(Enum):

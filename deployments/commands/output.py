@@ -4,7 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
 def emit(answer: Mapping[str, Any]) -> None:
@@ -43,6 +47,22 @@ def shown(frame: Any, *, rounded: bool = False) -> str:
         fmt_str_lengths=70,
     ):
         return str(frame)
+
+
+def done(as_json: bool, line: str, **figures: Any) -> None:
+    """A line for a person, or what happened as one JSON object for a program."""
+    if as_json:
+        emit(figures)
+    else:
+        print(line)
+
+
+def show(as_json: bool, name: str, frame: Any) -> None:
+    """A frame for a person, or one JSON object for a program."""
+    if as_json:
+        emit({name: frame.to_dicts()})
+    else:
+        print(f"{name}: nothing" if frame.is_empty() else shown(frame))
 
 
 def age(instant: datetime | None, now: datetime) -> str:

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments.commands.output import emit
+from deployments.commands.output import AsJson, emit
 from deployments.commands.services import databases
 
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 Customers = Annotated[
     list[str],
     typer.Option(

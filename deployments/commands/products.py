@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.commands.data import AsJson
-from deployments.commands.output import emit, shown
+from deployments.commands.output import AsJson, emit, shown
 from deployments.commands.services import databases
 
 products = typer.Typer(help="Products sold under different SKUs.", no_args_is_help=True)

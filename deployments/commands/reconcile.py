@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from deployments.commands.data import Accounts, AsJson
-from deployments.commands.output import emit, shown
+from deployments.commands.data import Accounts
+from deployments.commands.output import AsJson, emit, shown
 from deployments.commands.services import check_accounts, databases
 
 
