@@ -166,7 +166,7 @@ def backoff(attempts: int, policy: DeliveryPolicy, asked_seconds: float | None, 
     The jitter comes from the message's key, so the same message gets the same wait.
     """
     ceiling: timedelta = min(policy.longest_wait, policy.first_wait * float(2 ** min(attempts - 1, 16)))
-    jittered = ceiling * (0.5 + random.Random(f"{key}{attempts}").random() / 2)  # noqa: S311
+    jittered = ceiling * (0.5 + random.Random(f"{key}{attempts}").random() / 2)  # noqa: S311 spreads retries, guards nothing
     return max(jittered, timedelta(seconds=asked_seconds or 0))
 
 

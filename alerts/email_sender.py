@@ -145,7 +145,7 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
-class _Client(python_http_client.Client):  # type: ignore[misc]
+class _Client(python_http_client.Client):  # type: ignore[misc] # the library has no types
     """The library's client, keeping its time-out down the path and following no redirect."""
 
     def _build_client(self, name: str | None = None) -> "_Client":

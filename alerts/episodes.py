@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from alerts.alert import Alert, Facts, Findings, Severity, fingerprint
@@ -209,12 +210,8 @@ class _Scene:
 
 
 def _latest_ended(episodes: list[Episode]) -> dict[str, Episode]:
-    ended: dict[str, Episode] = {}
-    for episode in episodes:
-        before = ended.get(episode.fingerprint)
-        if episode.resolved_at and (before is None or episode.resolved_at > before.resolved_at):  # type: ignore[operator]
-            ended[episode.fingerprint] = episode
-    return ended
+    ended = [(episode.resolved_at, episode) for episode in episodes if episode.resolved_at]
+    return {episode.fingerprint: episode for _, episode in sorted(ended, key=itemgetter(0))}
 
 
 def _stale_feeds(

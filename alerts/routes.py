@@ -135,7 +135,7 @@ class Recipient(BaseModel):
         """End of the quiet hours `now` lies in, in their own zone; None outside them."""
         if self.quiet_hours is None:
             return None
-        parts = [int(part) for part in _QUIET.match(self.quiet_hours).groups()]  # type: ignore[union-attr]
+        parts = [int(part) for part in re.findall(r"\d+", self.quiet_hours)]
         start, end = time(parts[0], parts[1]), time(parts[2], parts[3])
         zone = ZoneInfo(self.timezone)
         local = now.astimezone(zone)

@@ -139,7 +139,7 @@ def _never_connected(error: requests.RequestException) -> bool:
     return isinstance(getattr(cause, "reason", cause), NewConnectionError | NameResolutionError)
 
 
-class _HttpClient(TwilioHttpClient):  # type: ignore[misc]
+class _HttpClient(TwilioHttpClient):  # type: ignore[misc] # the library has no types
     """The library's HTTP client on another host, with a time-out, and never retrying by itself."""
 
     def __init__(self, base_url: str, timeout_seconds: float) -> None:

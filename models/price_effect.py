@@ -78,7 +78,7 @@ def estimate(days: pl.DataFrame, name: str = "all") -> Effect:
         half = 1.96 * PRIOR_SD
         return Effect(name, PRIOR_ELASTICITY, PRIOR_ELASTICITY - half, PRIOR_ELASTICITY + half, 1.0, 0.6, 1.7,
                       rows.height, rows["series_id"].n_unique(), is_prior=True)  # fmt: skip
-    has_promo = bool(rows["promo"].max() > rows["promo"].min())  # type: ignore[operator]
+    has_promo = rows["promo"].n_unique() > 1
     x = rows.select("move", *(["promo"] if has_promo else [])).to_numpy()
     names = ("y", "offset", "cell", "item", "week")
     beta, covariance = _poisson(x, **{name: rows[name].to_numpy() for name in names})

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from models import supply
 from models.base import Bools, Floats, Ints, SeriesError
 
 HORIZONS = (7, 14, 30)  # days ahead
@@ -139,21 +140,11 @@ def _lots(inbound: Floats, product: Ints) -> Lots:
     moved = np.diff(inbound, axis=1)
     found: list[tuple[int, int, int, float]] = []
     for row in np.flatnonzero(np.abs(moved).sum(axis=1) > 0).tolist():
-        waiting: list[list[float]] = []
-        for day in np.flatnonzero(moved[row]).tolist():
-            change = float(moved[row, day])
-            if change > 0:
-                waiting.append([day + 1, change])
-                continue
-            came = -change
-            while came > 0 and waiting:
-                taken = min(came, waiting[0][1])
-                found.append((row, int(waiting[0][0]), day + 1, taken))
-                came -= taken
-                waiting[0][1] -= taken
-                if waiting[0][1] <= 0:
-                    waiting.pop(0)
-        found += [(row, int(ordered), NEVER, units) for ordered, units in waiting]
+        changes = ((day + 1, float(moved[row, day])) for day in np.flatnonzero(moved[row]).tolist())
+        found += [
+            (row, ordered, NEVER if arrived is None else arrived, units)
+            for ordered, arrived, units in supply.matched(changes)
+        ]
     table = np.array(found, dtype=np.float64).reshape(-1, 4)
     item = table[:, 0].astype(np.int64)
     return Lots(

@@ -5,19 +5,21 @@ first in first out; how long past orders took says when an open one is due. A su
 channel, so times are learned by SKU.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from statistics import median
+from typing import TypeVar
 
 import polars as pl
 
 FEWEST_DELAYS = 20  # deliveries before their delays stand for a lead time's spread
 FEWEST = 2  # deliveries of a SKU before its own time is believed
 PATIENCE_DAYS = 3.0  # an order may be so much later than usual, …
-PATIENCE_RATE = (
-    0.25  # … or so much of its usual time, if that is more; what is later still may come any time or never
-)
+# … or so much of its usual time, if that is more; what is later still may come any time or never
+PATIENCE_RATE = 0.25
+Day = TypeVar("Day")  # a date, or a day's number
 
 EXPECTED: dict[str, pl.DataType | type[pl.DataType]] = {
     "series_id": pl.String,
@@ -41,20 +43,25 @@ class Lot:
 
 def lots(moves: Iterable[tuple[date, float]], first_look: date | None = None) -> list[Lot]:
     """Orders and deliveries of one series from its changes of inbound, oldest first, one a day."""
-    waiting: list[tuple[date, float]] = []
-    found: list[Lot] = []
+    return [Lot(ordered, arrived, units, ordered != first_look) for ordered, arrived, units in matched(moves)]
+
+
+def matched(moves: Iterable[tuple[Day, float]]) -> list[tuple[Day, Day | None, float]]:
+    """(ordered, arrived, units) of changes of inbound, oldest first, first in first out; arrived None: on its way."""
+    waiting: deque[tuple[Day, float]] = deque()
+    found: list[tuple[Day, Day | None, float]] = []
     for day, change in moves:
         if change > 0:
             waiting.append((day, change))
         came = -change
         while came > 0 and waiting:
-            ordered, units = waiting.pop(0)
+            ordered, units = waiting.popleft()
             taken = min(came, units)
-            found.append(Lot(ordered, day, taken, ordered != first_look))
+            found.append((ordered, day, taken))
             came -= taken
             if units > taken:
-                waiting.insert(0, (ordered, units - taken))
-    return found + [Lot(ordered, None, units, ordered != first_look) for ordered, units in waiting]
+                waiting.appendleft((ordered, units - taken))
+    return found + [(ordered, None, units) for ordered, units in waiting]
 
 
 def expected(moves: pl.DataFrame, today: date, usual_days: float) -> pl.DataFrame:

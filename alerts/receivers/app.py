@@ -17,9 +17,9 @@ from alerts.receivers.ledger import Ledger
 # What the receivers accept unless told otherwise. They are no secrets: nothing leaves this machine.
 SENDGRID_KEY = "SG.local"
 TWILIO_SID = "AC" + "0" * 32
-TWILIO_TOKEN = "local"  # noqa: S105
+TWILIO_TOKEN = "local"  # noqa: S105 opens nothing but this receiver
 TWILIO_FROM = "+15005550006"
-WEBHOOK_SECRET = "whsec_bG9jYWwtcmVjZWl2ZXItc2VjcmV0"  # noqa: S105
+WEBHOOK_SECRET = "whsec_bG9jYWwtcmVjZWl2ZXItc2VjcmV0"  # noqa: S105 likewise
 SLACK_PATH = "/services/T000/B000/local"
 WEBHOOK_PATH = "/hooks/merchant"
 

@@ -92,8 +92,8 @@ def email_files(body: dict[str, Any], to: list[str]) -> dict[str, bytes]:
         kind = item.get("type") or "application/octet-stream"
         main, _, sub = kind.partition("/")
         if item.get("disposition") == "inline" and item.get("content_id") and html:
-            related = mail.get_payload()[-1]  # type: ignore[index]
-            related.add_related(content, main, sub, cid=f"<{item['content_id']}>")  # type: ignore[union-attr]
+            *_, related = mail.iter_parts()
+            related.add_related(content, main, sub, cid=f"<{item['content_id']}>")
             inline = f"data:{kind};base64,{base64.b64encode(content).decode()}"
             shown = shown.replace(f"cid:{item['content_id']}", inline)
         else:
