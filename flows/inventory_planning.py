@@ -123,7 +123,8 @@ def imagine(scenario: whatif.Scenario, day: date) -> list[dict[str, Any]]:
     """The answer as artifacts, and its totals."""
     answer = ask_warehouse(scenario, day)
     totals = whatif.totals(answer).to_dicts()
-    report.table("what-if", totals, f"{asdict(scenario)}")
+    changed = [f"{name} {value}" for name, value in asdict(scenario).items() if value]
+    report.table("what-if", totals, f"Today, and with {', '.join(changed) or 'nothing changed'}")
     most = answer.sort("demand_today", descending=True).head(50)
     report.table("what-if-skus", most.to_dicts(), "The best-selling SKUs, today and then")
     return totals
