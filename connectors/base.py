@@ -4,7 +4,7 @@ An endpoint is described, not programmed: a `Resource` says how its pages are as
 becomes canonical frames. Paging loops, throttling, retries, tokens and size limits live once, in `client.py`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -120,6 +120,8 @@ class Resource:
     delay: timedelta = timedelta(minutes=2)
     retention: timedelta | None = None
     limited: Callable[["ChannelClient"], str | None] | None = None
+    # Which of the given ids the source has no more, where it deletes without a word; asked for within reach only.
+    gone: Callable[["ChannelClient", Sequence[str]], set[str]] | None = None
     confirm_empty: bool = False  # an empty or all-zero answer is read a second time before it is believed
 
     def horizon(self, client: "ChannelClient", since: datetime | None, now: datetime) -> Horizon | None:

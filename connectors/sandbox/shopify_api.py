@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from connectors.sandbox.faults import Fault
 from connectors.sandbox.shopify_bulk import Operation, Operations
 from connectors.sandbox.shopify_customers import Customers
+from connectors.sandbox.shopify_data import order_number
 from connectors.sandbox.shopify_plan import DocumentError, Plan, Step, plan
 from connectors.sandbox.shopify_project import project
 from connectors.sandbox.shopify_shop import SCOPES, VERSIONS, AccessDeniedError, Shop
@@ -170,6 +171,9 @@ class _Api:
         shop = Shop(self._state, market, self._scopes(), customers=customers)
         if fault is not None and fault.kind == "late":
             shop.hide_newer(fault.seconds)
+        deleted = self._state.faults.match("shopify.deleted")
+        if deleted is not None and deleted.kind == "missing":
+            shop.deleted = frozenset(order_number(int(gid)) for gid in (deleted.field or "").split(","))
         return shop
 
     def _scopes(self) -> set[str]:

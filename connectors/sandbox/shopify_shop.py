@@ -82,6 +82,7 @@ class Shop:
     ) -> None:
         self.state, self.market, self.scopes = state, market, frozenset(scopes)
         self.now = now or state.now()
+        self.deleted: frozenset[int] = frozenset()  # orders the merchant deleted: nothing tells of it
         self._world = state.world
         self._customers = customers or Customers(state.world, market)
         self._stock: dict[int, list[Stock]] | None = None
@@ -166,6 +167,7 @@ class Shop:
             order_node(order, self.market)
             for order in self._world.orders(numbers, self.now)
             if order.channel == self.market.channel
+            and order.number not in self.deleted
             and not (
                 unequal.get("return_status") == "no_return" and not any(r.is_return for r in order.refunds)
             )

@@ -102,6 +102,8 @@ PROBE = """query Probe { shop { name currencyCode ianaTimezone taxesIncluded mys
 SALES_REPORT = """query SalesReport($query: String!) { shopifyqlQuery(query: $query) {
   tableData { columns { name displayName } rows } parseErrors } }"""
 
+EXISTING = "query Existing($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+
 SCOPES = "query Scopes { currentAppInstallation { accessScopes { handle } } }"
 
 

@@ -16,6 +16,7 @@ from connectors.mending import decoded
 from connectors.shopify import normalize, queries
 from connectors.shopify.ask import ask, pages
 from connectors.shopify.bulk import bulk
+from connectors.shopify.deleted import gone
 from connectors.shopify.reader import MaxCostError
 from connectors.shopify.scopes import READ_CUSTOMERS, READ_RETURNS, WALL, lacks, order_wall
 
@@ -283,6 +284,7 @@ ORDERS = Resource(
     delay=timedelta(minutes=1),
     retention=WALL,
     limited=order_wall,
+    gone=gone,
 )
 PRODUCTS = Resource(
     name="products",

@@ -2,41 +2,13 @@
 
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import text
 
 from connectors import registry
-from connectors.sandbox.app import serving
 from connectors.sandbox.faults import Fault
-from connectors.sandbox.state import SandboxState
-from deployments.sandbox_accounts import Sandbox
 from flows import backfill, connections
 from flows.ingest import Ingested, read_and_merge
-from tests.sandbox_factories import NOON, small_world
-from warehouse import schema
-
-PACE = 2000.0
-
-
-@pytest.fixture
-def state(database_url, tmp_path):
-    state = SandboxState(small_world(), pace=PACE)
-    state.clock.freeze(NOON)
-    schema.upgrade(database_url, None)
-    with serving(state) as url, pytest.MonkeyPatch.context() as patch:
-        sandbox = Sandbox(url)
-        values = {
-            **sandbox.environment(PACE),
-            "DATABASE_URL": database_url,
-            "WHARF_HOME": str(tmp_path),
-            "WHARF_SECRET_KEY": "a key for tests, thirty-two bytes",
-        }
-        for name, value in values.items():
-            patch.setenv(name, value)
-        connections.forget()
-        yield state
-        connections.forget()
-        sandbox.close()
+from tests.sandbox_factories import NOON
 
 
 def read(days: int) -> Ingested:
