@@ -44,7 +44,7 @@ def main() -> int:
     for arguments in runs:
         sys.stdout.write(f"\n== {' '.join(arguments)}\n")
         sys.stdout.flush()
-        status = max(status, subprocess.run([sys.executable, "-m", *arguments], check=False).returncode)  # noqa: S603
+        status = max(status, subprocess.run([sys.executable, "-m", *arguments], check=False).returncode)
     return status
 
 

@@ -167,7 +167,7 @@ def psycopg2_values(url: str) -> Callable[[Source], None]:
                     values = ", ".join(f"{c} = excluded.{c}" for c in frame.columns if c not in _KEYS[name])
                     execute_values(
                         cursor,
-                        f"INSERT INTO {name} ({columns}) VALUES %s"  # noqa: S608
+                        f"INSERT INTO {name} ({columns}) VALUES %s"
                         f" ON CONFLICT ({keys}) DO UPDATE SET {values}",
                         frame.rows(),
                         page_size=1000,
@@ -283,7 +283,7 @@ def measure(case: str, url: str, orders: int) -> Iterator[dict[str, Any]]:
 
 def _written(connection: Connection, table: str, before: int) -> int:
     """Rows of `table` written by transactions from `before` on; the server is young, ids have not wrapped."""
-    query = f"SELECT count(*) FROM {table} WHERE xmin::text::bigint >= :before"  # noqa: S608
+    query = f"SELECT count(*) FROM {table} WHERE xmin::text::bigint >= :before"
     return int(connection.scalar(text(query), {"before": before}) or 0)
 
 
@@ -331,7 +331,7 @@ def _apart(case: str, server: str, orders: int) -> list[dict[str, Any]]:
     url = make_url(server).set(database=name).render_as_string(hide_password=False)
     command = [sys.executable, "-m", "bench.loading", "--orders", str(orders), "--measure", case]
     environment = {**os.environ, "DATABASE_URL": url}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)  # noqa: S603
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()

@@ -200,12 +200,12 @@ def _fill(client: Client, rows: int) -> None:
     for table, (count, columns, values) in _FILL.items():
         parts = {"skus": skus, "days": HISTORY, "channels": CHANNELS, "first": FIRST, "rows": rows}
         statement = (
-            f"INSERT INTO analytics.{table} ({columns}) SELECT {values} FROM numbers(toUInt64({count}))"  # noqa: S608
+            f"INSERT INTO analytics.{table} ({columns}) SELECT {values} FROM numbers(toUInt64({count}))"
         )
         client.command(statement.format(**parts))
     columns = ", ".join(columns_of("daily_sales_as_happened"))
     client.command(
-        f"INSERT INTO analytics.daily_sales_as_happened ({columns}) SELECT {columns} FROM analytics.daily_sales_summary"  # noqa: S608
+        f"INSERT INTO analytics.daily_sales_as_happened ({columns}) SELECT {columns} FROM analytics.daily_sales_summary"
     )
 
 

@@ -58,7 +58,7 @@ def unreachable() -> list[str]:
     try:
         with closing(connections.clickhouse()) as client:
             client.command("SELECT 1")
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 as above
         wrong.append(f"ClickHouse: {type(error).__name__}")
     return wrong
 

@@ -208,7 +208,7 @@ def _foresee(
         return Failed(message="; ".join(failures), data=summary)
     message = f"{done} of {catalogue.series} series x {horizon} days"
     if is_cut_short:
-        return Completed(name="BestSellersOnly", message=f"{message}; then time was up", data=summary)
+        return Completed(name="TimeWasUp", message=f"{message}, best sellers first", data=summary)
     return Completed(message=message, data=summary)
 
 

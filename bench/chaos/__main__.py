@@ -75,7 +75,7 @@ def main() -> int:
             options.seed, today=TODAY, skus=8, days=30, orders_per_day=12, future_days=30 + 5 * options.trials
         )
         with open_stage(services.database_url, services.clickhouse_url, world) as stage:
-            every = _all(stage, server, random.Random(options.seed), options.trials, options.only)  # noqa: S311
+            every = _all(stage, server, random.Random(options.seed), options.trials, options.only)
             for trial in every:
                 trials.append(trial)
                 _say(trial, time.monotonic() - began)

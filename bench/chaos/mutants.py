@@ -42,7 +42,7 @@ def no_version_guard() -> None:
             return statement.replace(" AND EXCLUDED.source_updated_at >= o.source_updated_at", "")
         return statement
 
-    sql.read = unguarded  # type: ignore[assignment]
+    sql.read = unguarded  # type: ignore[assignment]  # it stands in for the cached one
 
 
 def no_fence() -> None:
@@ -82,7 +82,7 @@ def drop_the_page() -> None:
     def picky(self: Any, frames: Any, rejected: Any = ()) -> None:
         add(self, {} if rejected else frames, rejected)
 
-    load.Staging.add = picky  # type: ignore[method-assign]
+    load.Staging.add = picky  # type: ignore[method-assign]  # that is what a mutant is
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

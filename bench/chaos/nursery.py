@@ -7,6 +7,7 @@ A request is one line of JSON on the socket (see `work`); the answers are {"pid"
 """
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -109,14 +110,9 @@ def work(request: dict[str, Any]) -> list[dict[str, Any]]:
         for resource in sync.chosen(request["resources"], account.platform):
             described = registry.resources_of(account.platform)[resource]
             for since, end in windows or [(None, until)]:
+                kind: ingest.Kind = "backfill" if windows else "sync"
                 result = _patiently(
-                    lambda: ingest.read_and_merge(
-                        account,  # noqa: B023
-                        described,  # noqa: B023
-                        end,  # noqa: B023
-                        since,  # noqa: B023
-                        "backfill" if windows else "sync",
-                    )
+                    functools.partial(ingest.read_and_merge, account, described, end, since, kind)
                 )
                 done.append({"account": name, "resource": resource, "rows": result.inserted + result.updated,
                              "refused": result.refused, "outcome": result.outcome})  # fmt: skip

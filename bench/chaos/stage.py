@@ -126,7 +126,7 @@ class Stage:
     def prepare(self) -> None:
         """Start the program that starts processes."""
         began = time.monotonic()
-        self._nursery = subprocess.Popen(  # noqa: S603
+        self._nursery = subprocess.Popen(
             [sys.executable, "-m", "bench.chaos.nursery", str(self._nursery_at)],
             cwd=_ROOT,
             env={"PATH": os.environ["PATH"], "PREFECT_HOME": str(self._nursery_at.parent)},
