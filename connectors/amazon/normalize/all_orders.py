@@ -60,9 +60,13 @@ _NAMES = {
 }
 
 
+_LATEST = ("reporting-date", "shipment-date", "payments-date", "purchase-date")  # of the shorter reports
+_READ = {*_KEPT, *_NAMES, *_LATEST}
+
+
 def all_orders_report(body: bytes, charset: str, context: Context) -> Normalized:
     """Frames of a whole report or of a part of it that holds whole orders."""
-    lines = read_lines(body, charset, "orders report")
+    lines = read_lines(body, charset, "orders report", _READ)
     if not lines.columns:
         return Normalized()
     if "order-status" not in lines.columns and {"order-id", "quantity-shipped"} & {*lines.columns}:
@@ -98,8 +102,7 @@ def _as_all_orders(lines: pl.DataFrame) -> pl.DataFrame:
     change: what stands in the one is paid and to be sent, what stands in the other was sent.
     """
     sent = "quantity-shipped" in lines.columns
-    latest = ("reporting-date", "shipment-date", "payments-date", "purchase-date")
-    known = [pl.col(name) for name in latest if name in lines.columns]
+    known = [pl.col(name) for name in _LATEST if name in lines.columns]
     return lines.rename({old: new for old, new in _NAMES.items() if old in lines.columns}).with_columns(
         pl.coalesce(*known, pl.lit(None, dtype=pl.String)).alias("last-updated-date"),
         pl.lit("Shipped" if sent else "Unshipped").alias("order-status"),
@@ -135,8 +138,8 @@ def _read(lines: pl.DataFrame, context: Context, notes: Notes) -> pl.DataFrame:
         if domain and marketplace is None and not _is_elsewhere(domain):
             notes.add(f"unknown value {domain[:40]} in orders.sales_channel")
     ids = {domain: marketplace or context.home.external_id for domain, marketplace in domains.items()}
-    sold_in = pl.Series([ids[name] for name in lines["sales-channel"]], dtype=pl.String)
-    elsewhere = pl.Series([_is_elsewhere(name) for name in lines["sales-channel"]], dtype=pl.Boolean)
+    sold_in = lines["sales-channel"].replace_strict(ids, return_dtype=pl.String)
+    elsewhere = {name: _is_elsewhere(name) for name in ids}
     names = {marketplace: channels.name(marketplace) for marketplace in set(ids.values())}
     inside = {marketplace: channels.tax_included(marketplace) for marketplace in set(ids.values())}
     countries = {name: country(name, notes) for name in lines["ship-country"].unique().to_list()}
@@ -162,8 +165,8 @@ def _read(lines: pl.DataFrame, context: Context, notes: Notes) -> pl.DataFrame:
         problem=pl.coalesce(problem, unread),
         channel=sold_in.replace_strict(names, return_dtype=pl.String),
         tax_included=sold_in.replace_strict(inside, return_dtype=pl.Boolean),
-        elsewhere=elsewhere,
-        ship_country=pl.Series([countries[name] for name in lines["ship-country"]], dtype=pl.String),
+        elsewhere=pl.col("sales-channel").replace_strict(elsewhere, return_dtype=pl.Boolean),
+        ship_country=pl.col("ship-country").replace_strict(countries, return_dtype=pl.String),
         status=states,
         is_cancelled=(status.str.starts_with("cancel") | item_status.str.starts_with("cancel")).fill_null(False),
         fulfilled_by=pl.col("fulfillment-channel")
