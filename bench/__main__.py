@@ -20,13 +20,14 @@ def main() -> int:
         ["bench.budgets"],
         ["bench.loading"],
         ["bench.marts"],
+        ["bench.history"],
         ["bench.planning"],
         ["bench.risk"],
         ["bench.forecasting", "--sets", "promo"],
     ]
     if data is not None:
         orders = sorted((data / "online_retail_ii").glob("*.parquet"))
-        runs[6:] = [
+        runs[7:] = [
             ["bench.forecasting", "--data", str(data)],
             ["bench.anomalies", "--data", str(data / "nab")],
             *([name, *map(str, orders)] for name in ("bench.customers", "bench.baskets") if orders),
