@@ -42,8 +42,7 @@ def feedback_report(body: bytes, charset: str, context: Context) -> Normalized:
     lines = read_lines(body, charset, "feedback report")
     if not lines.columns:
         return Normalized()
-    given = [name.replace(" ", "-") for name in lines.columns]
-    lines.columns = given
+    given = lines.columns
     if "order-id" not in given:
         if len(given) <= _COLUMNS["order-id"]:
             raise ProtocolError("amazon feedback report: no column order-id; its header has changed")

@@ -13,9 +13,9 @@ _KANA = re.compile("[\u3041-\u30ff]")  # full width; the half-width ones are cp1
 
 
 def read_lines(body: bytes, charset: str, what: str, wanted: Collection[str] | None = None) -> pl.DataFrame:
-    """Every line of a report as text columns named by its header, lower case; empty fields are null.
+    """Every line of a report as text columns named by its header ("Order ID" → "order-id"); empty fields are null.
 
-    `wanted`: the columns to read of those there are; None: all.
+    `wanted`: the columns to read of those there are, and so all that is ever kept of a refused line; None: all.
     """
     text = decode(body, charset)
     if not text.strip():
@@ -59,7 +59,7 @@ def decode(body: bytes, charset: str) -> str:
 
 
 def _name(column: str) -> str:
-    return column.strip().strip('"').lower().replace("_", "-")
+    return column.strip().strip('"').lower().replace("_", "-").replace(" ", "-")
 
 
 def _charsets(body: bytes, charset: str) -> Iterator[str]:

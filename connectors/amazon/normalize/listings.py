@@ -331,6 +331,9 @@ def _barcode(item: CatalogItem | None, marketplace: str) -> str | None:
 # -- the listings report -----------------------------------------------------------------------------------
 
 
+_READ = {"seller-sku", "sku", "asin1", "asin", "product-id", "item-name", "price", "status", "open-date"}
+
+
 def listings_report(body: bytes, charset: str, context: Context) -> Normalized:
     """Frame of GET_MERCHANT_LISTINGS_ALL_DATA, or of the shorter GET_FLAT_FILE_OPEN_LISTINGS_DATA (sku, asin, price,
     quantity), of the account's first marketplace.
@@ -338,7 +341,7 @@ def listings_report(body: bytes, charset: str, context: Context) -> Normalized:
     rows, bad, seen = Rows("products"), [], 0
     notes = Notes()
     found: list[dict[str, Any]] = []
-    lines = read_lines(body, charset, "listings report")
+    lines = read_lines(body, charset, "listings report", _READ)
     names = {"sku": "seller-sku", "asin": "asin1"}
     if lines.columns and not {"sku", "seller-sku"} & {*lines.columns}:
         raise ProtocolError("amazon listings report: no column seller-sku; its header has changed")

@@ -25,27 +25,32 @@ from connectors.canonical import Normalized
 from connectors.errors import ProtocolError
 
 MARKETPLACE = "marketplace-id"
+# Of both reports; not the buyer's words and traces.
+_READ = {
+    MARKETPLACE, "order-id", "sku", "merchant-sku", "return-date", "return-request-date", "return-delivery-date",
+    "license-plate-number", "amazon-rma-id", "merchant-rma-id", "quantity", "return-quantity", "reason",
+    "return-reason", "status", "return-request-status", "detailed-disposition", "currency-code",
+}  # fmt: skip
 
 
 def returns_report(body: bytes, charset: str, context: Context) -> Normalized:
     """Frame of either returns report."""
-    lines = read_lines(body, charset, "returns report")
+    lines = read_lines(body, charset, "returns report", _READ)
     if not lines.columns:
         return Normalized()
-    names = {name.replace(" ", "-"): name for name in lines.columns}
-    merchant = "return-request-date" in names
-    if not merchant and "return-date" not in names:
+    merchant = "return-request-date" in lines.columns
+    if not merchant and "return-date" not in lines.columns:
         raise ProtocolError("amazon returns report: no column return-date; its header has changed")
     notes = Notes()
     channels = Channels(context, notes)
     rows, bad, seen = Rows("returns"), [], 0
     numbers: Counter[str] = Counter()
-    for line in lines.rename({old: new for new, old in names.items()}).iter_rows(named=True):
+    for line in lines.iter_rows(named=True):
         seen += 1
         try:
             row = _merchant_row(line) if merchant else _fba_row(line)
         except BadValueError as error:
-            bad.append(rejected(text(line.get("order-id")) or "(unknown)", error, _scrubbed(line)))
+            bad.append(rejected(text(line.get("order-id")) or "(unknown)", error, line))
             continue
         numbers[row["return_id"]] += 1
         row["channel"] = channels.name(line.get(MARKETPLACE))
@@ -93,8 +98,3 @@ def _merchant_row(line: dict[str, Any]) -> dict[str, Any]:
         "returned_at": arrived or asked,
         "source_updated_at": arrived or asked,
     }
-
-
-def _scrubbed(line: dict[str, Any]) -> dict[str, Any]:
-    """A line without the buyer's own words and traces."""
-    return {name: value for name, value in line.items() if "comment" not in name and "tracking" not in name}

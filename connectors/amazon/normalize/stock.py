@@ -261,14 +261,21 @@ def _merchant_rows(listing: Listing, channels: Channels) -> Iterable[dict[str, A
 
 # -- the stock report --------------------------------------------------------------------------------------
 
+_READ = {
+    "sku", "seller-sku", "asin", "asin1", "quantity", "quantity-available", "fulfillment-channel",
+    "warehouse-condition-code", "afn-listing-exists", "afn-fulfillable-quantity", "afn-reserved-quantity",
+    "afn-warehouse-quantity", "afn-unsellable-quantity", "afn-researching-quantity",
+    "afn-inbound-working-quantity", "afn-inbound-shipped-quantity", "afn-inbound-receiving-quantity",
+    "mfn-fulfillable-quantity",
+}  # fmt: skip
+
 
 def stock_report(body: bytes, charset: str, context: Context) -> Normalized:
     """Frame of GET_FBA_MYI_UNSUPPRESSED_INVENTORY_DATA (columns afn-… and mfn-…), or of one of the shorter reports."""
     notes = Notes()
     channel = context.home
     rows, bad, seen = Rows("inventory"), [], 0
-    lines = read_lines(body, charset, "stock report")
-    lines = lines.rename({name: name.replace(" ", "-") for name in lines.columns})
+    lines = read_lines(body, charset, "stock report", _READ)
     if "seller-sku" in lines.columns:
         return _short_report(lines.to_dicts(), channel)
     if "sku" in lines.columns and "quantity" in lines.columns:  # GET_FLAT_FILE_OPEN_LISTINGS_DATA

@@ -187,3 +187,18 @@ def test_an_order_and_its_lines_however_they_were_put_together(body: Any):
 
     assert [row["external_id"] for row in found.frame("orders").to_dicts()] == ["1-1"]
     assert [row["order_external_id"] for row in found.frame("order_items").to_dicts()] == ["1-1"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "line"),
+    [
+        ("returns", {"return-date": "never", "order-id": "1-1", "quantity": "1"}),
+        ("inventory", {"sku": "A", "afn-fulfillable-quantity": "many"}),
+        ("products", {"seller-sku": "A", "price": "much"}),
+    ],
+)
+def test_of_a_refused_line_only_columns_that_are_read_are_kept(resource: str, line: dict[str, str]):
+    [refused] = read(resource, report({**line, "gift-note-of-tomorrow": "Happy birthday, Ann"})).rejected
+
+    assert json.loads(refused.raw).items() >= line.items()
+    assert "Ann" not in refused.raw
