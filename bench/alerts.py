@@ -11,8 +11,8 @@ wanted, and what had been ordered from suppliers by that morning.
 - announced: an alert that asks to order, or says it runs out, was open `lead` days before the shelf was empty; "late"
   before it was empty, yet not that long
 - false: at the moment it was told, stock and everything already ordered would have lasted its horizon, 14 days for low
-  stock, 21 for a reorder. A reorder point with a service level of 95 % is reached before it is needed 19 times in 20:
-  its column says how much of the safety stock was left over, not that the advice was wrong
+  stock, 21 for a reorder. A reorder point is meant to be reached before it is needed: its column says how often safety
+  stock was left over, not that the advice was wrong
 """
 
 import argparse
@@ -38,6 +38,7 @@ from models.base import Floats, ForecastSettings
 
 TODAY = date(2026, 10, 5)
 LEAD, LEAD_SPREAD, REVIEW, RECENT = 14, 3.0, 7, 28  # days; the first three are Wharf's defaults
+SERVICE_LEVEL = 0.7  # likewise
 BEFORE = 400  # days of history before the year
 FORECAST_EVERY = 7
 MEMBERS = ("ets", "tsb", "weekday_mean")  # the cheap ones: 52 nights for every seed
@@ -139,6 +140,7 @@ def judged(year: Year, day: int, history: pl.DataFrame, foreseen: forecasting.Fo
         lead_time_days=LEAD,
         lead_time_sd_days=LEAD_SPREAD,
         review_days=REVIEW,
+        service_level=SERVICE_LEVEL,
         now_date=today,
     )
     return planned.with_columns(

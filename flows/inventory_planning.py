@@ -215,7 +215,7 @@ def _transfer_terms(settings: WharfSettings) -> replenishment.TransferTerms:
 
 
 def _costs(settings: WharfSettings) -> replenishment.Costs:
-    return replenishment.Costs(settings.order_cost, settings.holding_rate)
+    return replenishment.Costs(settings.order_cost, settings.holding_rate, settings.stock_rate)
 
 
 def _show(

@@ -53,12 +53,13 @@ class WharfSettings(BaseSettings):
     refused_rows: int = Field(default=20, ge=0, validation_alias="WHARF_REFUSED_ROWS")
     lead_time_days: int = Field(default=14, ge=1, le=365, validation_alias="WHARF_LEAD_TIME_DAYS")
     review_days: int = Field(default=7, ge=1, le=90, validation_alias="WHARF_REVIEW_DAYS")
-    service_level: float = Field(default=0.95, gt=0.5, lt=1, validation_alias="WHARF_SERVICE_LEVEL")
+    service_level: float = Field(default=0.7, gt=0.5, lt=1, validation_alias="WHARF_SERVICE_LEVEL")
     lead_time_spread_days: float = Field(
         default=3.0, ge=0, le=90, validation_alias="WHARF_LEAD_TIME_SPREAD_DAYS"
     )
     order_cost: float = Field(default=5.0, gt=0, validation_alias="WHARF_ORDER_COST")
     holding_rate: float = Field(default=0.25, gt=0, le=10, validation_alias="WHARF_HOLDING_RATE")
+    stock_rate: float = Field(default=4.0, gt=0, le=20, validation_alias="WHARF_STOCK_RATE")
     purchase_budget: float | None = Field(default=None, ge=0, validation_alias="WHARF_PURCHASE_BUDGET")
     transfer_days: float = Field(default=5.0, ge=0, le=90, validation_alias="WHARF_TRANSFER_DAYS")
     transfer_cost: float = Field(default=10.0, ge=0, validation_alias="WHARF_TRANSFER_COST")

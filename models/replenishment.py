@@ -17,10 +17,12 @@ from models.cumulative import CHANCES, column
 @dataclass(frozen=True)
 class Costs:
     """`order_cost`: of placing one order. `holding_rate`: of keeping a unit for a year, as a share of its cost.
+    `stock_rate`: the same as orders are sized by; above `holding_rate` it buys less stock with more orders.
     `longest_cycle_days`: no order brings more than so many days of sales, however cheap keeping it is."""
 
     order_cost: float = 5.0
     holding_rate: float = 0.25
+    stock_rate: float = 4.0
     longest_cycle_days: float = 60.0
 
 
@@ -49,7 +51,7 @@ def order_plan(
     """  # fmt: skip
     daily, point = pl.col("mean_daily"), pl.col("reorder_point")
     cost = pl.col("unit_cost").cast(pl.Float64)
-    wilson = (2 * costs.order_cost * daily * 365 / (costs.holding_rate * cost)).sqrt()
+    wilson = (2 * costs.order_cost * daily * 365 / (costs.stock_rate * cost)).sqrt()
     least = daily * max(review_days, 1.0)
     cycle = (
         pl.when(cost > 0)

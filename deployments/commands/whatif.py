@@ -94,7 +94,7 @@ def _from_file(path: Path, scenario: Any, horizon: int) -> Any:
         settings.review_days,
         settings.service_level,
         last + timedelta(days=1),
-        Costs(settings.order_cost, settings.holding_rate),
+        Costs(settings.order_cost, settings.holding_rate, settings.stock_rate),
     )
     return model.ask(position, result.frame, result.cumulative, price_effect.effects(known), today, scenario)
 

@@ -112,11 +112,13 @@ def test_few_customers_are_told_without_guesses_and_their_carts_are_there(
             "orders": [
                 order("1", customer_key="b" * 32, at=T0 - 2 * DAY),
                 *(order(f"p{n}") for n in range(7)),
+                *(order(f"q{n}") for n in range(20)),  # with what else, a pair is more than chance
             ],
             "order_items": [
                 line("1"),
                 *(line(f"p{n}", sku="CUP") for n in range(7)),
                 *(line(f"p{n}", "2", sku="SAUCER") for n in range(5)),
+                *(line(f"q{n}") for n in range(20)),
             ],
         }
     )

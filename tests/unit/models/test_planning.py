@@ -13,7 +13,7 @@ from models.inventory import reorder
 from models.simulation import Terms, play
 from tests.unit.models.test_inventory import NOW, flat_demand
 
-COSTS = replenishment.Costs(order_cost=5.0, holding_rate=0.25, longest_cycle_days=30)
+COSTS = replenishment.Costs(order_cost=5.0, holding_rate=0.25, stock_rate=0.25, longest_cycle_days=30)
 
 
 def planned(available=(60.0,), **columns):
