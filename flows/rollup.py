@@ -56,7 +56,8 @@ def roll_up(since: date | None = None, until: date | None = None) -> State[Any]:
     if published.held:
         report.page("roll-up-held", report.bullet_list(published.held), "Figures held back, and why")
         return Completed(name="HeldBack", message="; ".join(published.held), data=published)
-    told = f"{published.days} changed days; {len(published.months)} months replaced, {published.rows} rows"
+    months = len(published.months)
+    told = f"changed days: {published.days}, months replaced: {months}, rows: {published.rows:,}"
     return Completed(message=told, data=published)
 
 
