@@ -59,11 +59,13 @@ def test_what_was_missed_is_read_once_the_scope_is_there(state):
     state.faults.clear()
 
     assert (blind.records, outcome()) == (0, "degraded")
+    engine = connections.postgres()
+    # A window without a record moves the watermark like any other.
+    assert watermarks.read_until(engine, "shopify", "customers") == blind.until
     assert "read_customers" in blind.shown()["notes"]
     seeing = read("shopify", "customers", hours=1)
 
     assert (seeing.unread, outcome()) == ((), "done")
     assert seeing.inserted > 0
     assert read("shopify", "customers", hours=1, days=900).inserted == 0  # nothing was left to find
-    engine = connections.postgres()
     assert watermarks.behind(engine, "shopify", "customers", earliest=NOON - timedelta(days=900)) == {}

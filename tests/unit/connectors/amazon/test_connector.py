@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from connectors.amazon import RESOURCES, open_client
+from connectors.amazon import RESOURCES, open_client, reports
 from connectors.amazon.reports import ALL_ORDERS, Wanted, parts
 from connectors.base import Context, Window
 from connectors.budget import Rate
@@ -22,6 +22,7 @@ from connectors.errors import (
     ChannelUnavailableError,
     ConfigurationError,
     CursorExpiredError,
+    DeferredError,
     ProtocolError,
     RequestRejectedError,
 )
@@ -138,6 +139,15 @@ def test_a_report_that_failed_says_why():
         it.break_("getReport", "poison", field="processingStatus", value="FATAL")
         with pytest.raises(RequestRejectedError, match="could not be generated"):
             it.read("orders", FETCHED - timedelta(days=20))
+
+
+def test_a_report_asked_for_too_often_is_waited_for_and_not_asked_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reports, "_reason", lambda *_: "The report was requested too frequently.")
+    with bench(Shop(sale(1))) as it:
+        it.break_("getReport", "poison", field="processingStatus", value="FATAL")
+        with pytest.raises(DeferredError, match="deferred until"):
+            it.read("orders", FETCHED - timedelta(days=20))
+        assert it.asked("createReport") == 1
 
 
 def test_a_download_that_is_cut_starts_over():

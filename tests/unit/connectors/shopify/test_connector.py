@@ -14,6 +14,7 @@ from connectors.errors import AuthenticationError, ChannelUnavailableError, Prot
 from connectors.extract import Tally, fetch
 from connectors.sandbox import truth
 from connectors.sandbox.faults import Fault
+from connectors.sandbox.shopify_bulk import Operation
 from connectors.sandbox.state import SandboxState
 from connectors.shopify import resources
 from connectors.shopify.ask import ask
@@ -107,6 +108,18 @@ def test_a_bulk_file_cut_short_is_an_error_and_not_a_smaller_window(state: Sandb
 
     with pytest.raises(ChannelUnavailableError, match="announced"):
         read(url, "orders", ALL)
+
+
+def test_a_bulk_operation_that_failed_is_asked_for_again_as_a_whole(
+    state: SandboxState, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Operation, "status", "EXPIRED")
+
+    with pytest.raises(ChannelUnavailableError, match="EXPIRED"):
+        read(url, "orders", ALL)
+    monkeypatch.undo()
+
+    assert read(url, "orders", ALL)[0]["orders"].height > 0
 
 
 def test_products_and_stock_are_all_there(state: SandboxState, url: str):
