@@ -222,27 +222,31 @@ ENDS: dict[str, dict[str, tuple[dict[str, Any], type[Exception], str, int]]] = {
         "nothing": (status(200, ""), ProtocolError, "", 1),
     },
     "amazon": {
+        # Asked for all marketplaces at once, then for each of the two alone; each with a token of its own once more.
+        "401 again": (status(401, **ALWAYS), AuthenticationError, "401", 6),
         "403 without the role": (
             amazon(403, "Unauthorized", "Access to requested resource is denied.", **ALWAYS),
             AuthenticationError,
             "lacks the role",
-            2,
+            6,
         ),
         "404": (amazon(404, "NotFound"), RequestRejectedError, "404", 1),
     },
     "shopify": {
+        # The last request asks for the scopes: what the app may not see is left out, if that is all.
+        "401 again": (status(401, **ALWAYS), AuthenticationError, "401", 3),
         "403": (
             status(403, {"errors": "[API] This action requires merchant approval"}, **ALWAYS),
             AuthenticationError,
             "merchant approval",
-            2,
+            3,
         ),
         "404": (status(404, {"errors": "Not Found"}), RequestRejectedError, "404", 1),
         "a scope is missing": (
             graphql("ACCESS_DENIED", requiredAccess="`read_orders` access scope."),
             AuthenticationError,
             "scope read_orders is missing",
-            2,
+            3,
         ),
         # A smaller page may be what it can give: 100, 50, 25, 12, 6, 3 and, where it is the cost, 1.
         "too dear at the smallest page": (graphql("MAX_COST_EXCEEDED"), RequestRejectedError, "MAX_COST", 7),
