@@ -206,7 +206,11 @@ def _read_all(
     result = _read_and_merge(
         account, resource, window, run, lease, advance=kind == "sync", late=frozenset(late)
     )
-    back = {name: at for name, at in late.items() if not any(told.startswith(f"{name} ") for told in result.unread)}
+    back = {
+        name: at
+        for name, at in late.items()
+        if not any(told.startswith(f"{name} ") for told in result.unread)
+    }
     if not back:
         return result
     since = min(back.values()) - resource.lookback
