@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from deployments import credentials
+from deployments import credentials, schedules
 from deployments.pull import ROOT
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def main() -> None:
         settings = DeploymentSettings()
         prepare(settings)
         _prefect({}, "deploy", "--all")
+        schedules.tidy()
     except (BootstrapError, ValidationError) as error:
         sys.exit(" ".join(str(error).split()))
     except httpx.HTTPError as error:

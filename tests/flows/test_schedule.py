@@ -19,7 +19,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.base import BaseJobConfiguration
 
-from deployments import bootstrap, credentials, outbox_watch, pools
+from deployments import bootstrap, credentials, outbox_watch, pools, schedules
 from deployments.settings import DeploymentSettings
 from flows import secret_blocks
 from flows.limits import FORECASTS, PAUSED_ACCOUNTS
@@ -100,6 +100,20 @@ def test_every_deployment_is_there_once_with_its_schedule(api):
         assert schedules == [schedule["cron"] for schedule in declared.get("schedules", [])]
         assert known[declared["name"]]["description"] == declared["description"]
         assert known[declared["name"]]["work_pool_name"] == bootstrap.POOL
+
+
+def test_a_schedule_of_a_former_version_goes_and_a_persons_own_stays(api):
+    (delivery,) = [one for one in asked(api, "deployments") if one["name"] == "delivery"]
+    cron = {"cron": "*/2 * * * *", "timezone": "UTC"}
+    mine = {"cron": "1 1 * * *", "timezone": "UTC"}
+    added = [{"schedule": cron, "active": True, "slug": "former"}, {"schedule": mine, "active": True}]
+    api.post(f"/deployments/{delivery['id']}/schedules", json=added).raise_for_status()
+    schedules.tidy()
+    left = api.get(f"/deployments/{delivery['id']}").json()["schedules"]
+    declared = next(one["schedules"] for one in DECLARED if one["name"] == "delivery")
+    assert {one["slug"] for one in left} == {None, *(one["slug"] for one in declared)}
+    (own,) = [one for one in left if one["slug"] is None]
+    api.delete(f"/deployments/{delivery['id']}/schedules/{own['id']}").raise_for_status()
 
 
 def test_queues_and_automations_are_there_once(api):
