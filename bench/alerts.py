@@ -20,6 +20,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ from models.base import Floats, ForecastSettings
 
 TODAY = date(2026, 10, 5)
 LEAD, LEAD_SPREAD, REVIEW, RECENT = 14, 3.0, 7, 28  # days; the first three are Wharf's defaults
-SERVICE_LEVEL = 0.7  # likewise
+SERVICE_LEVEL = 0.7  # likewise, unless another is asked for
 BEFORE = 400  # days of history before the year
 FORECAST_EVERY = 7
 MEMBERS = ("ets", "tsb", "weekday_mean")  # the cheap ones: 52 nights for every seed
@@ -125,7 +126,13 @@ def forecasts(year: Year, day: int) -> forecasting.ForecastResult:
     return forecasting.run(known, 30, settings=settings)
 
 
-def judged(year: Year, day: int, history: pl.DataFrame, foreseen: forecasting.ForecastResult) -> pl.DataFrame:
+def judged(
+    year: Year,
+    day: int,
+    history: pl.DataFrame,
+    foreseen: forecasting.ForecastResult,
+    level: float = SERVICE_LEVEL,
+) -> pl.DataFrame:
     """The position frame of a morning."""
     today = year.first + timedelta(days=day)
     position = year.names.with_columns(
@@ -140,7 +147,7 @@ def judged(year: Year, day: int, history: pl.DataFrame, foreseen: forecasting.Fo
         lead_time_days=LEAD,
         lead_time_sd_days=LEAD_SPREAD,
         review_days=REVIEW,
-        service_level=SERVICE_LEVEL,
+        service_level=level,
         now_date=today,
     )
     return planned.with_columns(
@@ -168,7 +175,7 @@ def moves(year: Year) -> pl.DataFrame:
     )
 
 
-def ours(year: Year, first: int, last: int) -> Tally:
+def ours(year: Year, first: int, last: int, level: float = SERVICE_LEVEL) -> Tally:
     """Rules, episodes, plan and digest, once a morning."""
     tally, episodes, history = Tally(), dict[tuple[str, datetime], Episode](), moves(year)
     cells = {row["series_id"]: place for place, row in enumerate(year.names.iter_rows(named=True))}
@@ -184,7 +191,7 @@ def ours(year: Year, first: int, last: int) -> Tally:
         ]
         if (day - first) % FORECAST_EVERY == 0:
             foreseen = forecasts(year, day)
-        outcome = step(known, stock_alerts(judged(year, day, history, foreseen), now), now)
+        outcome = step(known, stock_alerts(judged(year, day, history, foreseen, level), now), now)
         for change in outcome.transitions:
             opened = datetime.fromisoformat(change.facts["opened_at"])
             row = change.as_dict() | {"opened_at": opened}
@@ -262,12 +269,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
+    parser.add_argument("--service-level", type=float, default=SERVICE_LEVEL)
     options = parser.parse_args()
     first, last = BEFORE, BEFORE + options.days
     results = []
     for seed in options.seeds:
         year = year_of(options.days, seed)
-        for name, rule in {"wharf": ours, "below reorder point": naive}.items():
+        for name, rule in {
+            "wharf": partial(ours, level=options.service_level),
+            "below reorder point": naive,
+        }.items():
             results.append({"seed": seed, "rule": name, **scored(year, rule(year, first, last), first, last)})
     with pl.Config(tbl_cols=20, tbl_rows=40, float_precision=1, tbl_width_chars=160):
         sys.stdout.write(f"{pl.DataFrame(results)}\n")
