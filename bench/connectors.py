@@ -87,10 +87,10 @@ def account(platform: str, url: str, pace: float = PACE) -> Account:
     }[platform]
     paths = {"amazon": "/auth/o2/token", "shopify": "/admin/oauth/access_token", "walmart": "/v3/token"}
     known = {market.external_id for market in DEMO_MARKETS}
-    channels = debugging_account(platform, load()).channels  # type: ignore[arg-type]
+    channels = debugging_account(platform, load()).channels  # type: ignore[arg-type]  # a platform's name as it stands
     return Account(
         platform,
-        platform,  # type: ignore[arg-type]
+        platform,  # type: ignore[arg-type]  # a platform's name as it stands
         f"{url}/{platform}",
         f"{url}/{platform}{paths[platform]}",
         {name: SecretStr(value) for name, value in credentials.items()},

@@ -219,7 +219,7 @@ def _derive(at: marts.Publication, rows: int) -> list[dict[str, Any]]:
     for name in marts.DERIVED:
         for month in months[:-1]:
             marts.derived(at, name, month, reporting)
-        steps.append((f"{name}, one month", lambda name=name: marts.derived(at, name, months[-1], reporting)))  # type: ignore[misc]
+        steps.append((f"{name}, one month", lambda name=name: marts.derived(at, name, months[-1], reporting)))  # type: ignore[misc]  # the loop's name is kept
     steps.append(("product_performance", lambda: marts.product_performance(at)))
     found = []
     for name, step in steps:

@@ -267,7 +267,7 @@ def _parts(series: dict[int, int], at_once: int) -> list[Part]:
         return [Part(1, list(series), sum(series.values()))] if series else []
     best = _filled(series, list(series), at_once // 2)
     others = list(series)[len(best) :]
-    drawn = set(_filled(series, Random(7).sample(others, len(others)), at_once // 2))  # noqa: S311
+    drawn = set(_filled(series, Random(7).sample(others, len(others)), at_once // 2))  # noqa: S311 the same draw every night
     waiting = [product for product in others if product not in drawn]
     found = [best + sorted(drawn)]
     left = sum(series[product] for product in waiting)

@@ -28,7 +28,7 @@ def _name() -> str:
     return f"sync-{'-'.join(asked['resources'])}{whose}"
 
 
-@flow(name="sync", flow_run_name=_name, task_runner=ThreadPoolTaskRunner(max_workers=3))  # type: ignore[arg-type]
+@flow(name="sync", flow_run_name=_name, task_runner=ThreadPoolTaskRunner(max_workers=3))  # type: ignore[arg-type]  # Prefect's types want a coroutine's
 def sync(
     resources: Sequence[str] = ("all",),
     accounts: Sequence[str] = (),

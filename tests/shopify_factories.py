@@ -30,7 +30,7 @@ def account(
     url: str = "https://shop.example", *, static: bool = True, currency: str = "EUR", **options: str
 ) -> Account:
     """An account of the sandbox's shop."""
-    secrets = SandboxState.__dataclass_fields__["secrets"].default_factory()  # type: ignore[misc]
+    secrets = SandboxState.__dataclass_fields__["secrets"].default_factory()  # type: ignore[misc]  # as the sandbox makes them
     credentials = (
         {"access_token": secrets.shopify_access_token}
         if static

@@ -60,7 +60,7 @@ def open_episodes(engine: Engine, *, ended_within: timedelta = timedelta(days=7)
     """Open episodes, and those that ended lately (what came back is judged by them); `facts` holds mappings."""
     frame = frames.query(
         engine,
-        f"SELECT {_FIELDS}, opened_at, resolved_at, acknowledged_at, snoozed_until, updated_at, facts"  # noqa: S608
+        f"SELECT {_FIELDS}, opened_at, resolved_at, acknowledged_at, snoozed_until, updated_at, facts"
         " FROM core.alerts WHERE resolved_at IS NULL"
         " OR resolved_at >= clock_timestamp() - make_interval(secs => %(seconds)s) ORDER BY id",
         _SCHEMA,

@@ -52,7 +52,7 @@ def store(engine: Engine, events: Sequence[CartEvent]) -> int:
     with engine.begin() as connection:
         return connection.execute(
             text(
-                f"INSERT INTO core.cart_events ({', '.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+                f"INSERT INTO core.cart_events ({', '.join(columns)}) SELECT * FROM unnest({arrays})"
                 " ON CONFLICT (event_id) DO NOTHING"
             ),
             {name: [row[name] for row in rows] for name in columns},

@@ -130,7 +130,7 @@ def rates_are_known(client: Client) -> CheckResult:
 
 def _published(client: Client, table: str) -> pl.DataFrame:
     arrow = client.query_arrow(
-        f"SELECT toInt64(channel_id) AS channel_id, date, toString(currency) AS currency,"  # noqa: S608
+        f"SELECT toInt64(channel_id) AS channel_id, date, toString(currency) AS currency,"
         f" sum(total_units) AS units, toString(sum(total_revenue)) AS revenue FROM {DATABASE}.{table}"
         " GROUP BY channel_id, date, currency"
     )

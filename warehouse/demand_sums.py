@@ -30,7 +30,7 @@ def save(engine: Engine, frame: pl.DataFrame, *, generated_at: datetime) -> int:
         copy_frame(connection, "incoming", rows)
         connection.execute(
             text(
-                "DELETE FROM core.demand_sums d USING core.channels ch, core.products p"  # noqa: S608
+                "DELETE FROM core.demand_sums d USING core.channels ch, core.products p"
                 " WHERE ch.id = d.channel_id AND p.id = d.product_id"
                 f" AND {_SERIES} IN (SELECT series_id FROM incoming)"
             )
@@ -61,7 +61,7 @@ def latest(engine: Engine) -> pl.DataFrame:
     with engine.connect() as connection:
         found = connection.execute(
             text(
-                f"SELECT {_SERIES} AS series_id, d.lead_days, d.mean_units, d.quantiles FROM core.demand_sums d"  # noqa: S608
+                f"SELECT {_SERIES} AS series_id, d.lead_days, d.mean_units, d.quantiles FROM core.demand_sums d"
                 " JOIN core.channels ch ON ch.id = d.channel_id JOIN core.products p ON p.id = d.product_id"
                 " ORDER BY 1, 2"
             )

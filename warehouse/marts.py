@@ -31,12 +31,12 @@ _DATED = (
 )  # where currencies and days come from
 
 
-_SPANS = f"SELECT toString(currency), min(date), max(date) FROM {DATABASE}.{{}} WHERE {{}} GROUP BY currency"  # noqa: S608
+_SPANS = f"SELECT toString(currency), min(date), max(date) FROM {DATABASE}.{{}} WHERE {{}} GROUP BY currency"
 _BEHIND = f"""
     SELECT count() FROM (SELECT DISTINCT channel_id, as_of FROM {DATABASE}.product_performance) p
     JOIN {DATABASE}.channels c ON c.channel_id = p.channel_id
     WHERE c.complete_until <> p.as_of
-"""  # noqa: S608
+"""
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ def product_performance(at: Publication) -> int:
 
 def reporting_shown(client: Client) -> str | None:
     """The reporting currency of what is published; None: nothing is."""
-    rows = client.query(f"SELECT any(reporting_currency) FROM {DATABASE}.exchange_rates HAVING count() > 0")  # noqa: S608
+    rows = client.query(f"SELECT any(reporting_currency) FROM {DATABASE}.exchange_rates HAVING count() > 0")
     return str(rows.result_rows[0][0]) if rows.result_rows else None
 
 
 def months_published(client: Client) -> Iterable[date]:
     """Every month that has sales or fees in ClickHouse."""
     for table in _DATED:
-        query = f"SELECT DISTINCT toStartOfMonth(date) FROM {DATABASE}.{table}"  # noqa: S608
+        query = f"SELECT DISTINCT toStartOfMonth(date) FROM {DATABASE}.{table}"
         yield from (row[0] for row in client.query(query).result_rows)
 
 
@@ -156,7 +156,7 @@ def _as_published(at: Publication, table: str, month: date) -> pl.DataFrame:
     """The rows of held channels as they stand in ClickHouse, exactly."""
     schema = columns_of(table)
     rows = at.client.query(
-        f"SELECT {', '.join(schema)} FROM {DATABASE}.{table}"  # noqa: S608
+        f"SELECT {', '.join(schema)} FROM {DATABASE}.{table}"
         " WHERE date >= {first:Date} AND date < {after:Date} AND has({held:Array(UInt64)}, channel_id)",
         parameters={"first": month, "after": next_month(month), "held": sorted(at.held)},
     ).result_rows

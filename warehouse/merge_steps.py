@@ -68,10 +68,9 @@ def staged_channels(connection: Connection, staging: Staging) -> list[Row[Any]]:
     if not staging.rows:
         return []
     names = " UNION ".join(
-        f"SELECT channel FROM {tables.table(staging.load_id, frame)}"  # noqa: S608 (names are ours)
-        for frame in staging.rows
+        f"SELECT channel FROM {tables.table(staging.load_id, frame)}" for frame in staging.rows
     )
-    return list(connection.execute(text(f"SELECT id FROM core.channels WHERE name IN ({names})")))  # noqa: S608
+    return list(connection.execute(text(f"SELECT id FROM core.channels WHERE name IN ({names})")))
 
 
 def close_ledger(connection: Connection, run_id: int) -> tuple[int, int]:
@@ -117,7 +116,7 @@ class Steps:
         if not frames:
             return
         references = " UNION ALL ".join(
-            f"SELECT {_REFERENCES[frame]} FROM {tables.table(self._staging.load_id, frame)}"  # noqa: S608
+            f"SELECT {_REFERENCES[frame]} FROM {tables.table(self._staging.load_id, frame)}"
             for frame in frames
         )
         self._run("listings", references=references)
@@ -209,7 +208,7 @@ class Steps:
     def _is_tangled(self) -> bool:
         """Whether any order was staged more than once, or any line apart from its order."""
         table = tables.table(self._staging.load_id, "orders")
-        twice = f"SELECT 1 FROM {table} GROUP BY channel, external_id HAVING count(*) > 1"  # noqa: S608
+        twice = f"SELECT 1 FROM {table} GROUP BY channel, external_id HAVING count(*) > 1"
         return self._staging.is_tangled or bool(self._connection.scalar(text(f"SELECT EXISTS ({twice})")))
 
     def _items(self, tangled: bool) -> list[str]:
@@ -257,7 +256,7 @@ class Steps:
         statement = statement.replace("{line_sales}", sql.read("line_sales"))
         statement = statement.replace("{days}", sql.read("ledger_days"))
         for part, value in where.items():
-            statement = statement.replace("{%s}" % part, value)  # noqa: UP031
+            statement = statement.replace("{%s}" % part, value)  # noqa: UP031 braces are SQL here
         self._connection.execute(text(statement), self._values)
 
     def returns(self) -> None:
@@ -324,8 +323,8 @@ class Steps:
     def _run(self, name: str, **values: Any) -> CursorResult[Any]:
         """Execute statement `name`; values that its text names in braces are put in as text (all are ours)."""
         statement = sql.read(name)
-        for part in [part for part in values if "{%s}" % part in statement]:  # noqa: UP031
-            statement = statement.replace("{%s}" % part, values.pop(part))  # noqa: UP031
+        for part in [part for part in values if "{%s}" % part in statement]:  # noqa: UP031 braces are SQL here
+            statement = statement.replace("{%s}" % part, values.pop(part))  # noqa: UP031 braces are SQL here
         statement = statement.replace("{load}", self._staging.load_id)
         return self._connection.execute(text(statement), {**self._values, **values})
 
@@ -333,7 +332,7 @@ class Steps:
         return self._connection.execute(text(statement), values)
 
     def _actions(self, table: str) -> dict[str, int]:
-        rows = self._execute(f"SELECT action, count(*) FROM {table} GROUP BY action")  # noqa: S608
+        rows = self._execute(f"SELECT action, count(*) FROM {table} GROUP BY action")
         return {str(action): int(number) for action, number in rows.all()}
 
     def _ids(self, statement: str, **values: Any) -> set[int]:

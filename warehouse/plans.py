@@ -54,7 +54,7 @@ def save(engine: Engine, frame: pl.DataFrame, generated_at: datetime) -> int:
         copy_frame(connection, "incoming", rows)
         saved = connection.execute(
             text(
-                f"INSERT INTO core.inventory_plans ({names}, planned_at) SELECT {names}, :at FROM incoming"  # noqa: S608
+                f"INSERT INTO core.inventory_plans ({names}, planned_at) SELECT {names}, :at FROM incoming"
                 f" ON CONFLICT (product_id, channel_id) DO UPDATE SET {changes}"
             ),
             {"at": generated_at},
@@ -74,7 +74,7 @@ def latest(engine: Engine) -> pl.DataFrame:
     columns = ", ".join(f"i.{name}" for name in (*_NUMBERS, *_DATES))
     return frames.query(
         engine,
-        f"SELECT c.name || '|' || p.sku AS series_id, i.product_id, i.channel_id, {columns}, i.planned_at"  # noqa: S608
+        f"SELECT c.name || '|' || p.sku AS series_id, i.product_id, i.channel_id, {columns}, i.planned_at"
         " FROM core.inventory_plans i JOIN core.channels c ON c.id = i.channel_id"
         " JOIN core.products p ON p.id = i.product_id ORDER BY 1",
         {

@@ -16,7 +16,7 @@ _MOVE = f"""
     WHERE way = :way AND state <> 'cancelled'
       AND CASE WHEN CAST(:key AS text) IS NULL THEN provider_id = :provider_id ELSE idempotency_key = :key END
       AND coalesce(array_position({_ORDER}, state), 0) < array_position({_ORDER}, :state)
-"""  # noqa: S608 our own words
+"""
 _REFUSED = """
     INSERT INTO ops.suppressed_recipients (way, recipient, reason, since) VALUES (:way, :recipient, :reason, :now)
     ON CONFLICT (way, recipient) DO NOTHING

@@ -113,7 +113,7 @@ def held_days(client: Client) -> list[tuple[str, date]]:
     return [
         (str(row[0]), row[1])
         for row in client.query(
-            f"SELECT DISTINCT toString(currency), date FROM {DATABASE}.daily_sales_reporting"  # noqa: S608
+            f"SELECT DISTINCT toString(currency), date FROM {DATABASE}.daily_sales_reporting"
             " WHERE rate IS NULL ORDER BY 1, 2"
         ).result_rows
     ]

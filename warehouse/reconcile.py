@@ -108,7 +108,7 @@ def in_core(engine: Engine, place: Place, first: date, last: date) -> pl.DataFra
     days = days.replace(":first", "%(first)s").replace(":after", "%(after)s")
     return frames.query(
         engine,
-        f"WITH {days} SELECT {', '.join(_SCHEMA)} FROM ordered ORDER BY 1, 2",  # noqa: S608
+        f"WITH {days} SELECT {', '.join(_SCHEMA)} FROM ordered ORDER BY 1, 2",
         _SCHEMA,
         channel=place.id,
         first=first,
@@ -119,7 +119,7 @@ def in_core(engine: Engine, place: Place, first: date, last: date) -> pl.DataFra
 def in_clickhouse(client: Client, place: Place, first: date, last: date) -> pl.DataFrame:
     """The same from daily_channel_sales."""
     rows = client.query(
-        f"SELECT {', '.join(_SCHEMA)} FROM {DATABASE}.daily_channel_sales"  # noqa: S608
+        f"SELECT {', '.join(_SCHEMA)} FROM {DATABASE}.daily_channel_sales"
         " WHERE channel_id = {channel:UInt64} AND date BETWEEN {first:Date} AND {last:Date} ORDER BY date, currency",
         parameters={"channel": place.id, "first": first, "last": last},
     ).result_rows
@@ -185,7 +185,7 @@ def repaired(before: Iterable[Figure], after: Iterable[Figure]) -> list[Figure]:
         old = was.get((figure.channel_id, figure.day, figure.measure))
         if old is not None and figure.state == "agrees":
             told = f"read again: ours was {_said(old.ours)}, published {_said(old.published)}"
-            figure = replace(figure, state="repaired", explanation=told)  # noqa: PLW2901
+            figure = replace(figure, state="repaired", explanation=told)  # noqa: PLW2901 the figure with what was found
         found.append(figure)
     return found
 

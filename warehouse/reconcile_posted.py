@@ -63,5 +63,5 @@ def _figures(place: Place, row: dict[str, object], ours: dict[str, object] | Non
         currency = str(row["currency"]) if measure == "gross_amount" else None
         yield Figure(
             place.account, place.name, place.id, day, f"posted {measure}", currency, theirs, known, None,
-            state, told,  # type: ignore[arg-type]
+            state, told,  # type: ignore[arg-type]  # one of the states
         )  # fmt: skip

@@ -106,7 +106,7 @@ def purge(
     with publisher.only_publisher(engine, patience_seconds=patience_seconds):
         for (table,) in named.result_rows:
             found = client.query(
-                f"SELECT count() FROM {DATABASE}.{table} WHERE {condition}",  # noqa: S608 names are ours
+                f"SELECT count() FROM {DATABASE}.{table} WHERE {condition}",
                 parameters={"digests": digests},
             ).result_rows[0][0]
             if found:
@@ -173,7 +173,7 @@ def _blacken(connection: Connection, word: str, rows: dict[str, int]) -> None:
             kind = "jsonb" if column in _JSON else "text"
             changed = connection.execute(
                 text(
-                    f"UPDATE {table} SET {column} = CAST(regexp_replace({column}::text, :word, '[erased]', 'gi')"  # noqa: S608
+                    f"UPDATE {table} SET {column} = CAST(regexp_replace({column}::text, :word, '[erased]', 'gi')"
                     f" AS {kind}) WHERE {column}::text ~* :word"
                 ),
                 {"word": re.escape(word)},

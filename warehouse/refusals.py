@@ -154,7 +154,7 @@ def _refuse(
     key = " || '/' || ".join(f"coalesce(s.{column}, '')" for column in tables.KEYS[frame][1:])
     rows = connection.execute(
         text(
-            f"DELETE FROM {table} s WHERE {any_rule} RETURNING coalesce(s.channel, '') AS channel,"  # noqa: S608
+            f"DELETE FROM {table} s WHERE {any_rule} RETURNING coalesce(s.channel, '') AS channel,"
             f" {key} AS key, CASE {first} END AS rule, to_jsonb(s) - 'customer_key' - 'seq' AS raw"
         )
     )

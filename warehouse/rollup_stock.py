@@ -26,7 +26,7 @@ def publish_stock(engine: Engine, client: Client, fence: Fence, *, everything: b
     assert isinstance(last, date)
     if not everything:
         # A month back: what the source dates earlier than we saw it may still change the month before.
-        published = client.query(f"SELECT max(date) FROM {DATABASE}.inventory_daily").result_rows[0][0]  # noqa: S608
+        published = client.query(f"SELECT max(date) FROM {DATABASE}.inventory_daily").result_rows[0][0]
         first = max(first, month_of(month_of(published) - timedelta(days=1)))
     rows = 0
     for month in months_between(first, last):
@@ -45,7 +45,7 @@ def publish_forecasts(engine: Engine, client: Client, fence: Fence, months: Iter
         return 0
     assert isinstance(newest, datetime)
     shown = client.query(
-        f"SELECT max(generated_at) = {{at:DateTime64(3)}} FROM {DATABASE}.forecasts",  # noqa: S608
+        f"SELECT max(generated_at) = {{at:DateTime64(3)}} FROM {DATABASE}.forecasts",
         parameters={"at": newest.replace(microsecond=newest.microsecond // 1000 * 1000)},
     ).result_rows[0][0]
     rows = 0

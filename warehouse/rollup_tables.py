@@ -77,11 +77,11 @@ def derive_partition(
     def fill(stage: str) -> int:
         names = ", ".join(columns_of(table))
         client.command(
-            f"INSERT INTO {tables.DATABASE}.{stage} ({names}) SELECT {names} FROM ({query})",  # noqa: S608
+            f"INSERT INTO {tables.DATABASE}.{stage} ({names}) SELECT {names} FROM ({query})",
             parameters=parameters,
             settings=cluster.inserting(client),
         )
-        return int(client.query(f"SELECT count() FROM {tables.DATABASE}.{stage}").result_rows[0][0])  # noqa: S608
+        return int(client.query(f"SELECT count() FROM {tables.DATABASE}.{stage}").result_rows[0][0])
 
     return _replace(client, table, partition, fill, fence)
 
@@ -108,7 +108,7 @@ def _replace(
 def columns_of(table: str) -> dict[str, Any]:
     """Columns of ClickHouse table `table` as Polars types."""
     columns = tables.metadata.tables[f"{tables.DATABASE}.{table}"].columns
-    return {column.name: _polars_type(str(getattr(column.type, "name"))) for column in columns}  # noqa: B009
+    return {column.name: _polars_type(str(getattr(column.type, "name"))) for column in columns}  # noqa: B009 ClickHouse's own, untyped
 
 
 def month_of(day: date) -> date:

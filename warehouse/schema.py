@@ -165,7 +165,7 @@ def _refuse_newer(history: str, found: str | None) -> None:
 def _postgres_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table(POSTGRES_VERSION_TABLE, schema="ops"):
         return None
-    revision = connection.scalar(text(f"SELECT version_num FROM ops.{POSTGRES_VERSION_TABLE}"))  # noqa: S608
+    revision = connection.scalar(text(f"SELECT version_num FROM ops.{POSTGRES_VERSION_TABLE}"))
     return str(revision) if revision is not None else None
 
 
@@ -180,7 +180,7 @@ def _clickhouse_revision(url: str) -> str | None:
 def _version_in(client: Client) -> str | None:
     if not client.command(f"EXISTS TABLE {DATABASE}.{CLICKHOUSE_VERSION_TABLE}"):
         return None
-    rows = client.query(f"SELECT version_num FROM {DATABASE}.{CLICKHOUSE_VERSION_TABLE}").result_rows  # noqa: S608
+    rows = client.query(f"SELECT version_num FROM {DATABASE}.{CLICKHOUSE_VERSION_TABLE}").result_rows
     return str(rows[0][0]) if rows else None
 
 

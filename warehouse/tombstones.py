@@ -102,7 +102,7 @@ def forget_stored(connection: Connection) -> dict[str, int]:
     of_customer = f"q.resource = 'customers' AND t.digest = {_hash('q.natural_key')}"
     changed["ops.quarantine"] = connection.execute(
         text(
-            "DELETE FROM ops.quarantine q USING ops.tombstones t"  # noqa: S608 names are ours, here and below
+            "DELETE FROM ops.quarantine q USING ops.tombstones t"
             f" WHERE t.account IN ('', q.account) AND (t.kind = 'order' AND t.digest = {of_order}"
             f" OR t.kind = 'customer' AND {of_customer})"
         )
@@ -114,7 +114,7 @@ def _unsay(connection: Connection, table: str, channel: str) -> int:
     """Delete what was said of erased orders. `channel` joins a statement to its channel."""
     return connection.execute(
         text(
-            f"DELETE FROM {table} f USING ops.tombstones t, core.channels c"  # noqa: S608 names are ours
+            f"DELETE FROM {table} f USING ops.tombstones t, core.channels c"
             f" WHERE {channel} AND t.kind = 'order' AND t.account IN ('', c.account)"
             f" AND t.digest = {_hash('f.order_external_id')}"
         )
@@ -132,7 +132,7 @@ def _forget(
 ) -> int:
     """Rows of `table` that lost their customer, or, without `keep`, went. `channel` joins a row to its channel."""
     empty = ", ".join(f"{column} = NULL" for column in ("customer_key", *also))
-    change = f"UPDATE {table} r SET {empty} FROM" if keep else f"DELETE FROM {table} r USING"  # noqa: S608
+    change = f"UPDATE {table} r SET {empty} FROM" if keep else f"DELETE FROM {table} r USING"
     rows = 0
     for kind in kinds:
         among = "ops.tombstones t" if channel is None else "ops.tombstones t, core.channels c"

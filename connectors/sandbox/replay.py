@@ -79,9 +79,9 @@ class ReplayWorld:
         if sales.is_empty():
             raise ValueError("there is no sale in the files: check the mapping's columns and cancellations")
         self.markets = markets or replay_markets(sales["currency"][0], used.timezone)
-        self.first_instant: datetime = sales["created"].min()  # type: ignore[assignment]
+        self.first_instant: datetime = sales["created"].min()  # type: ignore[assignment]  # never empty here
         refunds = _refunds(found, sales)
-        self.last_instant: datetime = max(sales["created"].max(), refunds["at"].max() or self.first_instant)  # type: ignore[assignment, type-var]
+        self.last_instant: datetime = max(sales["created"].max(), refunds["at"].max() or self.first_instant)  # type: ignore[assignment, type-var]  # never empty here
         products = _products(sales)
         self._prices: list[int] = products["price"].to_list()
         self.book = _book(self.markets, sales, refunds, products)

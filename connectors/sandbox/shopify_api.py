@@ -28,7 +28,7 @@ from connectors.sandbox.state import SandboxState
 
 RESTORE_RATE, BUCKET = 100.0, 2000.0  # standard plan
 _KNOWN_VERSIONS = re.compile(r"^(20\d\d-(01|04|07|10)|unstable)$")
-_BAD_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105
+_BAD_TOKEN = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105 Shopify's words
 
 
 def routes(state: SandboxState) -> list[BaseRoute]:

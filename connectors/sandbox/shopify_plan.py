@@ -220,7 +220,7 @@ class _Compiler:
         key = node.alias.value if node.alias else node.name.value
         if node.name.value == "__typename":
             return Step(key, "__typename", {}, "String", only=only)
-        definition: GraphQLField = of.fields[node.name.value]  # type: ignore[attr-defined]
+        definition: GraphQLField = of.fields[node.name.value]  # type: ignore[attr-defined]  # fields stand in objects only
         try:
             args = get_argument_values(definition, node, self._values)
         except GraphQLError as error:

@@ -146,7 +146,7 @@ class Engine:
     def _check_analyst(self, statement: Statement, kind: str) -> None:
         try:
             if kind != "READ_ONLY":
-                raise Refused("analyst: Cannot execute query in readonly mode", code=164, name="READONLY")  # noqa: TRY301
+                raise Refused("analyst: Cannot execute query in readonly mode", code=164, name="READONLY")  # noqa: TRY301 told as ClickHouse tells it
             rendered = self._root.query(
                 "SELECT formatQuerySingleLine({q:String})", "TSVRaw", params={"q": _escaped(statement.text)}
             )

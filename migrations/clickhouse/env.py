@@ -18,7 +18,7 @@ engine = create_engine(clickhouse_url(url).set(database="default"))
 if name := cluster.in_url(url):
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
-    def _everywhere(_, cursor, statement, parameters, *__):  # type: ignore[no-untyped-def]
+    def _everywhere(_, cursor, statement, parameters, *__):  # type: ignore[no-untyped-def]  # SQLAlchemy's hook
         """A statement as the cluster needs it; of several, all but the last are run here."""
         *first, last = cluster.statements(statement, name)
         for one in first:

@@ -79,7 +79,7 @@ def test_the_sandboxs_schema_is_a_part_of_the_official_one(official: GraphQLSche
                 for argument, given in definition.args.items():
                     assert str(given.type) == str(twin.fields[field].args[argument].type)
         if isinstance(kind, GraphQLEnumType):
-            assert set(kind.values) == set(official.type_map[name].values)  # type: ignore[attr-defined]
+            assert set(kind.values) == set(official.type_map[name].values)  # type: ignore[attr-defined]  # an enum by its name
 
 
 class Answers:

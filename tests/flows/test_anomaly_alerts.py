@@ -66,7 +66,7 @@ def last_hour(shop):
 
     yield happened
     with connections.postgres().begin() as connection:
-        connection.execute(text("DELETE FROM core.order_items i USING core.orders o WHERE o.id = i.order_id AND o.ordered_at >= :t"), {"t": NOON - HOUR})  # fmt: skip # noqa: E501
+        connection.execute(text("DELETE FROM core.order_items i USING core.orders o WHERE o.id = i.order_id AND o.ordered_at >= :t"), {"t": NOON - HOUR})  # fmt: skip # noqa: E501 one statement, one line
         connection.execute(text("DELETE FROM core.orders WHERE ordered_at >= :t"), {"t": NOON - HOUR})
         connection.execute(text("TRUNCATE ops.outbox, core.alerts CASCADE"))
 
@@ -129,7 +129,7 @@ def test_a_lost_buy_box_is_a_drop_of_one_product(last_hour):
 
 def test_what_is_sold_out_is_no_lost_demand(last_hour):
     with connections.postgres().begin() as connection:
-        connection.execute(text("UPDATE core.inventory i SET quantity_available = 0 FROM core.products p WHERE p.id = i.product_id AND p.sku = 'PAN'"))  # fmt: skip # noqa: E501
+        connection.execute(text("UPDATE core.inventory i SET quantity_available = 0 FROM core.products p WHERE p.id = i.product_id AND p.sku = 'PAN'"))  # fmt: skip # noqa: E501 one statement, one line
     try:
         result = last_hour(as_usual(amazon_PAN=0, shopify_PAN=0)).result()
     finally:

@@ -36,9 +36,9 @@ def desk(database_url, monkeypatch):
     connections.forget()
     engine = connections.postgres()
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE ops.outbox, core.alerts, ops.provider_events, ops.suppressed_recipients CASCADE"))  # fmt: skip # noqa: E501
-    change = {"fingerprint": "stockout:MUG", "change": "opened", "alert_type": "stockout", "severity": "critical", "title": "Out of stock", "message": "m", "facts": {}}  # fmt: skip # noqa: E501
-    sms = {"idempotency_key": "k1", "fingerprint": "stockout:MUG", "way": "sms", "recipient": "+15551234567", "severity": "critical", "payload": {}, "not_before": NOW}  # fmt: skip # noqa: E501
+        connection.execute(text("TRUNCATE ops.outbox, core.alerts, ops.provider_events, ops.suppressed_recipients CASCADE"))  # fmt: skip # noqa: E501 one row, one line
+    change = {"fingerprint": "stockout:MUG", "change": "opened", "alert_type": "stockout", "severity": "critical", "title": "Out of stock", "message": "m", "facts": {}}  # fmt: skip # noqa: E501 one row, one line
+    sms = {"idempotency_key": "k1", "fingerprint": "stockout:MUG", "way": "sms", "recipient": "+15551234567", "severity": "critical", "payload": {}, "not_before": NOW}  # fmt: skip # noqa: E501 one row, one line
     store.apply(engine, [change], [sms], NOW)
     outbox.mark(engine, "k1", "accepted", now=NOW, provider_id="SM1")
     yield engine

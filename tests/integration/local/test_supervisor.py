@@ -24,7 +24,7 @@ def service(home: Path, name: str, code: str = "import time; time.sleep(600)", *
     """Python code as a service; its command line names `home`, so that `processes_over` finds it."""
     settings = {"env": {}, "ready": lambda: True, "log": home / "logs" / f"{name}.log", "grace_seconds": 2.0}
     argv = [sys.executable, "-c", textwrap.dedent(code), str(home)]
-    return Service(name=name, argv=argv, **(settings | options))  # type: ignore[arg-type]
+    return Service(name=name, argv=argv, **(settings | options))  # type: ignore[arg-type]  # wrong ones too
 
 
 def web(home: Path) -> tuple[Service, int]:

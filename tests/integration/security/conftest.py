@@ -17,7 +17,7 @@ SECRET = "a key for tests, thirty-two bytes"
 
 
 @pytest.fixture
-def settings(database_url, clickhouse, published, engine, client, tmp_path) -> Iterator[pytest.MonkeyPatch]:  # noqa: F811
+def settings(database_url, clickhouse, published, engine, client, tmp_path) -> Iterator[pytest.MonkeyPatch]:  # noqa: F811 fixtures
     with pytest.MonkeyPatch.context() as patch:
         values = {
             "DATABASE_URL": database_url,

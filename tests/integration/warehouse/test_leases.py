@@ -215,7 +215,7 @@ def test_merges_into_one_channel_at_once_end_in_one_state(loader):
     def work(version):
         try:
             loader.load(version)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 whatever it is fails the test below
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(version,)) for version in versions]

@@ -289,7 +289,7 @@ def test_a_token_is_replaced_before_it_ends():
     with bench(Shop(sale(1)), pace=1) as it:
         it.read("orders", FETCHED - timedelta(days=2))
         auth = it.client._auth
-        assert 3000 < auth._refresh_at - auth._clock() < 3600 - 290  # type: ignore[attr-defined]
+        assert 3000 < auth._refresh_at - auth._clock() < 3600 - 290  # type: ignore[attr-defined]  # what is due when
 
 
 def test_wrong_credentials_are_named_and_not_shown():

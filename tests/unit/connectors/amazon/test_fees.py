@@ -99,7 +99,7 @@ def test_a_charge_for_no_order_is_a_fee_as_a_whole():
 
 def test_an_amount_that_is_none_refuses_its_transaction_alone():
     told = read(
-        transaction(part("AmazonFees", None, part("Commission", "many"))),  # type: ignore[arg-type]
+        transaction(part("AmazonFees", None, part("Commission", "many"))),  # type: ignore[arg-type]  # a wrong one
         transaction(part("AmazonFees", None, part("Commission", -1.0)), transactionId="T2"),
     )
 

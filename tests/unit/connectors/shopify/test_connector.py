@@ -180,7 +180,7 @@ def test_a_token_that_ends_is_renewed_once(state: SandboxState, url: str):
 
 def test_wrong_credentials_end_the_read(state: SandboxState, url: str):
     with client(url) as talking:
-        talking._auth._token = "shpat_wrong"  # type: ignore[attr-defined]
+        talking._auth._token = "shpat_wrong"  # type: ignore[attr-defined]  # a token gone bad
         with pytest.raises(AuthenticationError, match="Invalid API key"):
             ask(talking, "Probe", PROBE, {})
 

@@ -253,7 +253,7 @@ def test_a_bad_order_is_refused_and_its_neighbours_load():
         ({"totalPriceSet": bag("NaN")}, "orders.total"),
         ({"totalPriceSet": bag("1e30")}, "orders.total"),
         ({"lineItems": {"nodes": [{"id": "gid://shopify/LineItem/1"}]}}, "lineItems.quantity"),
-        ({"lineItems": {"nodes": [line(quantity="many")]}}, "lineItems.nodes[0].quantity"),  # type: ignore[arg-type]
+        ({"lineItems": {"nodes": [line(quantity="many")]}}, "lineItems.nodes[0].quantity"),  # type: ignore[arg-type]  # one case, one line
         ({"lineItems": {"nodes": [line(price="x", quantity=2)]}}, "originalUnitPriceSet"),
     ],
 )
@@ -274,7 +274,7 @@ def test_an_order_without_an_id_is_refused():
 
 
 def test_numbers_where_text_is_due_and_the_other_way_round_are_read_exactly():
-    told = order(1, line(quantity="2"), totalPriceSet={"shopMoney": {"amount": 0.1, "currencyCode": "EUR"}})  # type: ignore[arg-type]
+    told = order(1, line(quantity="2"), totalPriceSet={"shopMoney": {"amount": 0.1, "currencyCode": "EUR"}})  # type: ignore[arg-type]  # one case, one line
 
     normalized = orders(told)
 

@@ -201,7 +201,7 @@ def test_token_is_asked_once_and_again_when_it_is_refused(client, sandbox, world
 def test_wrong_secret_says_what_to_do(sandbox):
     _, url = sandbox
     wrong = account(url, PACE)
-    wrong.credentials["client_secret"] = wrong.credentials["client_id"]  # type: ignore[index]
+    wrong.credentials["client_secret"] = wrong.credentials["client_id"]  # type: ignore[index]  # a mapping in tests
     with open_client(wrong) as opened, pytest.raises(AuthenticationError, match="check WALMART_CLIENT_ID"):
         pull(opened, "products")
 
