@@ -64,7 +64,8 @@ LINES = (
         "bought_together",
         "SELECT concat(p.name, ' with ', o.name, ', lift ', toString(round(b.lift, 1)))"
         " FROM analytics.bought_together b JOIN analytics.products p ON p.product_id = b.product_id"
-        " JOIN analytics.products o ON o.product_id = b.other_product_id ORDER BY b.lift DESC, p.name LIMIT 1",
+        " JOIN analytics.products o ON o.product_id = b.other_product_id"
+        " ORDER BY b.orders_both * (1 - 1 / b.lift) DESC, p.name LIMIT 1",
     ),
     (
         "Which region grows",
