@@ -11,7 +11,7 @@ from warehouse.tables import analytics as tables
 
 
 def watermark_first() -> None:
-    """The watermark is committed before the rows it speaks of."""
+    """The watermark, and how far each channel was read, are committed before the rows they speak of."""
     merged = merge._merge_frames
 
     def early(step: Any, staging: Any, whole: Any, resource: Any, first_answer: Any) -> Any:
@@ -22,6 +22,15 @@ def watermark_first() -> None:
                     "INSERT INTO ops.watermarks AS w (account, resource, read_until, run_id, updated_at)"
                     " SELECT account, resource, :until, id, clock_timestamp() FROM ops.runs WHERE id = :run_id"
                     " ON CONFLICT (account, resource) DO UPDATE SET read_until = EXCLUDED.read_until"
+                ),
+                values,
+            )
+            apart.execute(
+                text(
+                    "INSERT INTO ops.observations (channel_id, resource, observed_at, run_id)"
+                    " SELECT c.id, r.resource, :until, r.id FROM ops.runs r"
+                    " JOIN core.channels c ON c.account = r.account WHERE r.id = :run_id"
+                    " ON CONFLICT (channel_id, resource) DO UPDATE SET observed_at = EXCLUDED.observed_at"
                 ),
                 values,
             )

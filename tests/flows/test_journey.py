@@ -189,31 +189,6 @@ def test_stock_and_forecast_become_messages_once(synced, in_parts):
     )
 
 
-def test_one_sku_and_one_model_are_trained_by_hand_and_the_nights_keep_theirs(synced, in_parts):
-    engine, day = connections.postgres(), synced.now.date()
-    before = read.latest_forecasts(engine, ["ensemble"])
-    nightly = {path.name for path in model_registry().iterdir()}
-    channel, sku = before["series_id"][0].split("|")
-    with engine.connect() as connection:
-        account = connection.scalar(
-            text("SELECT account FROM core.channels WHERE name = :name"), {"name": channel}
-        )
-
-    trained = train(day, 21, "quick", skus=[sku], account=account, members=["ets"], return_state=True)
-
-    assert trained.is_completed(), trained.message
-    after = read.latest_forecasts(engine, ["ensemble"]).join(before, on=["series_id", "date"], how="anti")
-    renewed = read.latest_forecasts(engine, ["ensemble"]).filter(
-        pl.col("generated_at") > before["generated_at"].max()
-    )
-    assert after.is_empty()
-    assert {series.split("|")[1] for series in renewed["series_id"]} == {sku}
-    assert channel in {series.split("|")[0] for series in renewed["series_id"]}
-    assert {path.name for path in model_registry().iterdir()} == nightly
-    unknown = train(day, 21, "quick", skus=["never-sold"], return_state=True)
-    assert "never-sold" in unknown.message
-
-
 def test_two_dask_processes_forecast_the_same(synced, in_parts, monkeypatch):
     """A catalogue in parts, each forecast by whichever process of a Dask cluster has room."""
     engine, day = connections.postgres(), synced.now.date()
@@ -283,3 +258,28 @@ def test_the_plan_from_that_forecast_stands_in_clickhouse(synced):
     then = {row["measure"]: row for row in what_if(price_change=-0.1, day=day, return_state=True).result()}
     assert then["demand"]["change"] > 0.05
     assert then["average_stock"]["change"] > 0
+
+
+def test_one_sku_and_one_model_are_trained_by_hand_and_the_nights_keep_theirs(synced, in_parts):
+    engine, day = connections.postgres(), synced.now.date()
+    before = read.latest_forecasts(engine, ["ensemble"])
+    nightly = {path.name for path in model_registry().iterdir()}
+    channel, sku = before["series_id"][0].split("|")
+    with engine.connect() as connection:
+        account = connection.scalar(
+            text("SELECT account FROM core.channels WHERE name = :name"), {"name": channel}
+        )
+
+    trained = train(day, 21, "quick", skus=[sku], account=account, members=["ets"], return_state=True)
+
+    assert trained.is_completed(), trained.message
+    after = read.latest_forecasts(engine, ["ensemble"]).join(before, on=["series_id", "date"], how="anti")
+    renewed = read.latest_forecasts(engine, ["ensemble"]).filter(
+        pl.col("generated_at") > before["generated_at"].max()
+    )
+    assert after.is_empty()
+    assert {series.split("|")[1] for series in renewed["series_id"]} == {sku}
+    assert channel in {series.split("|")[0] for series in renewed["series_id"]}
+    assert {path.name for path in model_registry().iterdir()} == nightly
+    unknown = train(day, 21, "quick", skus=["never-sold"], return_state=True)
+    assert "never-sold" in unknown.message
