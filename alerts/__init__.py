@@ -5,6 +5,6 @@ findings = replace(findings, alerts=charts.attach(findings.alerts, history, fore
 outcome = episodes.step([Episode.from_row(row) for row in open_rows], findings, now)
 planned = plan.plan(outcome.transitions, settings.routes(), now, settings.linker())
 # store outcome.transitions and planned.messages in one transaction; planned.unsent says who hears nothing
-results = dispatch.deliver(claimed_rows, senders_for(settings), now, resolved=..., health=...)
+results = dispatch.deliver(claimed_rows, senders_for(settings, clock), now, resolved=..., health=...)
 # store each result: state, provider_id, error, retry_at, suppress, and the message that takes over
 """

@@ -4,7 +4,7 @@ A sender makes one attempt and says how it ended; it neither waits nor decides w
 outcome that is certain is called accepted or rejected: after a lost answer it is `unknown`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -137,8 +137,8 @@ def by_status(status: int, headers: Mapping[str, str], error: str, now: datetime
     return Delivery("rejected", error=text)
 
 
-def senders_for(settings: AlertSettings) -> dict[str, Sender]:
-    """A sender per configured provider, by way."""
+def senders_for(settings: AlertSettings, clock: Callable[[], datetime]) -> dict[str, Sender]:
+    """A sender per configured provider, by way. `clock` is the wall's, for what providers want signed in time."""
     from alerts.email_sender import EmailSender
     from alerts.slack_sender import SlackSender
     from alerts.sms_sender import SmsSender
@@ -170,6 +170,7 @@ def senders_for(settings: AlertSettings) -> dict[str, Sender]:
         senders["webhook"] = WebhookSender(
             {"default": settings.alert_webhook_url.get_secret_value()},
             settings.alert_webhook_secret.get_secret_value(),
+            clock,
             timeout_seconds=timeout,
         )
     return senders

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit, urlunsplit
@@ -22,7 +22,11 @@ from alerts.text import one_line
 
 
 class WebhookSender:
-    """Posts events. `webhook-id` is the message's key: a receiver drops repeats by it, so repeats are safe."""
+    """Posts events. `webhook-id` is the message's key: a receiver drops repeats by it, so repeats are safe.
+
+    `clock` tells when a post is signed: a receiver refuses what was signed minutes ago, so the instant that a run
+    judges by, which may be long past in a replay or at the end of a long queue, will not do.
+    """
 
     way = "webhook"
     repeatable = True
@@ -31,11 +35,13 @@ class WebhookSender:
         self,
         urls: Mapping[str, str],
         secret: str,
+        clock: Callable[[], datetime],
         *,
         previous_secret: str | None = None,
         timeout_seconds: float = 20,
     ) -> None:
         self._urls = dict(urls)
+        self._clock = clock
         self._secrets = [secret, previous_secret] if previous_secret else [secret]
         self._http = http_post.client(timeout_seconds)
         for url in urls.values():
@@ -54,7 +60,7 @@ class WebhookSender:
         except OSError:
             return Delivery("retry", error="the host name does not resolve", provider_down=True)
         headers = {"content-type": "application/json", "host": urlsplit(url).netloc}
-        headers |= signature_headers(self._secrets, message.idempotency_key, now, body)
+        headers |= signature_headers(self._secrets, message.idempotency_key, self._clock(), body)
         pinned, extensions = _pin(url, address)
         answer = http_post.post(self._http, pinned, body, headers, extensions)
         return answer if isinstance(answer, Delivery) else _read(answer, message.idempotency_key, now)

@@ -88,7 +88,7 @@ def overdue(now: datetime) -> list[dict[str, str]]:
 def deliver(now: datetime) -> list[dict[str, Any]]:
     """Send what is due until nothing is; each round is stored before the next is claimed."""
     engine = connections.postgres()
-    senders = senders_for(alert_settings.load_settings())
+    senders = senders_for(alert_settings.load_settings(), lambda: datetime.now(UTC))
     health = {way: dispatch.Health.from_dict(kept) for way, kept in outbox.health(engine).items()}
     followed = dispatch.follow_up(outbox.accepted(engine, ASKED, now), senders)
     outbox.settle(engine, [result.as_dict() for result in followed], now)

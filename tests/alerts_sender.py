@@ -18,7 +18,7 @@ def main() -> None:
     database_url, receivers_url, ahead = sys.argv[1:]
     engine = postgres(database_url)
     known = {key.lower(): value for key, value in environment(receivers_url).items()}
-    senders = senders_for(AlertSettings(_env_file=None, **known))
+    senders = senders_for(AlertSettings(_env_file=None, **known), lambda: datetime.now(UTC))
     print("ready", flush=True)
     while True:
         now = datetime.now(UTC) + timedelta(seconds=float(ahead))

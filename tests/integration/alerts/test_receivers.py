@@ -49,7 +49,7 @@ class Receivers:
 
     def senders(self, **changed):
         values = {key.lower(): value for key, value in environment(self.url).items()} | changed
-        return senders_for(AlertSettings(_env_file=None, **values))
+        return senders_for(AlertSettings(_env_file=None, **values), lambda: datetime.now(UTC))
 
     def stop(self):
         self.server.should_exit = True
@@ -250,7 +250,10 @@ def test_a_provider_that_is_not_there_is_a_retry_never_unknown(way, tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     values = {key.lower(): value for key, value in environment(f"http://127.0.0.1:{port}").items()}
-    result = send(messages(sold_out())[way], senders_for(AlertSettings(_env_file=None, **values)))
+    result = send(
+        messages(sold_out())[way],
+        senders_for(AlertSettings(_env_file=None, **values), lambda: datetime.now(UTC)),
+    )
     assert result.state == "pending"
     assert not result.error.startswith("outcome unknown")
 
@@ -281,6 +284,12 @@ def test_a_webhook_repeat_is_dropped_by_its_id(receivers):
     assert first.state == "pending"
     assert send(row | {"attempts": 2, "last_error": first.error}, senders).state == "delivered"
     assert len(receivers.of("webhook")) == 1
+
+
+def test_a_run_that_judges_by_a_day_long_past_signs_its_webhook_now(receivers):
+    """A replay, or the end of a queue that took long to send."""
+    (result,) = deliver([messages(sold_out())["webhook"]], receivers.senders(), NOW - timedelta(days=5000))
+    assert result.state == "delivered"
 
 
 def test_a_webhook_signed_with_another_secret_is_refused(receivers):

@@ -1,6 +1,6 @@
 """Settings refuse what is unsafe or half there, and never show a secret; links hold only as they were signed."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,13 +29,13 @@ def settings_from(monkeypatch, tmp_path):
 def test_nothing_set_means_nothing_sent_and_no_error(settings_from):
     settings = settings_from()
     assert settings.routes().recipients == ()
-    assert senders_for(settings) == {}
+    assert senders_for(settings, lambda: datetime.now(UTC)) == {}
     assert settings.linker() is None
 
 
 def test_the_demos_environment_gives_every_way(settings_from):
     settings = settings_from(**environment("http://127.0.0.1:8025"))
-    assert sorted(senders_for(settings)) == ["email", "slack", "sms", "webhook"]
+    assert sorted(senders_for(settings, lambda: datetime.now(UTC))) == ["email", "slack", "sms", "webhook"]
     (recipient,) = settings.routes().recipients
     assert (recipient.email, recipient.phone) == ("merchant@example.com", "+15551234567")
 
@@ -43,7 +43,7 @@ def test_the_demos_environment_gives_every_way(settings_from):
 def test_empty_variables_count_as_unset(settings_from):
     settings = settings_from(SENDGRID_API_KEY="", TWILIO_AUTH_TOKEN=" ", SENDGRID_API_URL="")
     assert settings.sendgrid_api_url == "https://api.sendgrid.com"
-    assert senders_for(settings) == {}
+    assert senders_for(settings, lambda: datetime.now(UTC)) == {}
 
 
 @pytest.mark.parametrize(
