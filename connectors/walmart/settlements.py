@@ -103,6 +103,7 @@ def _unpacked(body: bytes, where: str) -> bytes:
                 raise ProtocolError(f"{where}: the archive does not hold one report of a usable size")
             return archive.read(inside[0])
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        # the last two are zipfile's for a compression it does not know and for an archive under a password
         raise ProtocolError(f"{where}: not a readable archive: {type(error).__name__}") from None
 
 
