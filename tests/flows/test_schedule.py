@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 import yaml
+from prefect.client.base import PrefectHttpxSyncClient
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.base import BaseJobConfiguration
@@ -64,7 +65,9 @@ def api(served_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[h
     }
     settings = DeploymentSettings.model_validate(environment)
     ours = temporary_settings({PREFECT_API_URL: served_api})
-    with httpx.Client(base_url=served_api, timeout=30) as client, pytest.MonkeyPatch.context() as patch, ours:
+    # Prefect's own client asks again when its SQLite is busy with the services and answers 503.
+    prefect_client = PrefectHttpxSyncClient(base_url=served_api, timeout=30)
+    with prefect_client as client, pytest.MonkeyPatch.context() as patch, ours:
         patch.setenv("SHOP_EU_TOKEN", "shpat_of_before")
         bootstrap.prepare(settings)
         paused = client.get(f"/variables/name/{PAUSED_ACCOUNTS}").raise_for_status().json()
