@@ -5,7 +5,7 @@ it went. Both learn weights and bounds only from origins before the one they are
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from models.intervals import Calibration, bounds_of, calibrate, ordered
 from models.members import Collected, collect
 from models.metrics import naive_scale, score_frame
 from models.panel import Panel, build_panel
+from models.reconcile import Spread, calibrate_totals, labels_of, score_levels, totals
 
 Progress = Callable[[str, int, int], None]
 LEAST_HISTORY = 56  # days that must lie before a past origin for it to teach anything
@@ -34,7 +35,8 @@ class ForecastResult:
 
     `members`: what answered. `error_table`: what was learned of them. `backtest`: the newest past origin, scored
     with weights and bounds from the ones before it; None when stored models were used or history is short.
-    `version`: the stored models' name.
+    `totals`: the ensemble by category, channel and in all (models.reconcile), `spreads` how wide those are. `version`:
+    the stored models' name.
     """
 
     frame: pl.DataFrame
@@ -42,28 +44,33 @@ class ForecastResult:
     members: list[str]
     error_table: pl.DataFrame
     cumulative: pl.DataFrame
+    totals: pl.DataFrame
+    spreads: dict[str, Spread]
     backtest: "BacktestResult | None" = None
     version: str | None = None
 
 
 @dataclass(frozen=True)
 class BacktestResult:
-    """`frame`: forecast rows with `cutoff` and `y`. `scores`: one row per model (metrics.score_frame)."""
+    """`frame`: forecast rows with `cutoff` and `y`. `scores`: one row per model (metrics.score_frame), `by_class` per
+    demand class and model, `by_level` of the ensemble and the bar per level of the hierarchy and days ahead."""
 
     frame: pl.DataFrame
     scores: pl.DataFrame
     notes: list[str]
     error_table: pl.DataFrame = field(default_factory=pl.DataFrame)
     by_class: pl.DataFrame = field(default_factory=pl.DataFrame)
+    by_level: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What past origins taught: who blends, and how wide the bounds must be, by model name."""
+    """What past origins taught: who blends, and how wide the bounds must be, by model name; of totals by level."""
 
     table: pl.DataFrame
     bounds: dict[str, Calibration]
     sums: CumulativeCalibration
+    spreads: dict[str, Spread] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ def run(
     )
     said = {origin.offset: _settle(panel, collected, origin.offset, horizon) for origin in origins}
     pasts = [said[offset] for offset in past_offsets]
-    learned = found.learned(Learned) if found else learn(pasts)
+    learned = found.learned(Learned) if found else learn(panel, pasts)
     notes += _unique(collected.notes + said[0].notes)
     if not past_offsets and not found:
         notes.append("too little history for past origins: equal weights and textbook bounds")
@@ -125,6 +132,8 @@ def run(
         members=sorted(collected.means),
         error_table=learned.table,
         cumulative=cumulative,
+        totals=totals(frame.filter(pl.col("model") == "ensemble"), labels_of(panel), learned.spreads),
+        spreads=learned.spreads,
         backtest=checked,
         version=version,
     )
@@ -156,17 +165,18 @@ def backtest(
     origins = [*_taught(before, scored[0], horizon, settings), *(Origin(offset, offset) for offset in scored)]
     collected = collect(panel, origins, horizon, settings, progress=progress)
     said = {origin.offset: _settle(panel, collected, origin.offset, horizon) for origin in origins}
-    frames, table = [], pl.DataFrame()
+    frames, table, spreads = [], pl.DataFrame(), {}
     for offset in scored:
-        learned = learn([said[o] for o in [*before, *scored] if o >= offset + horizon])
+        learned = learn(panel, [said[o] for o in [*before, *scored] if o >= offset + horizon])
+        spreads[offset] = learned.spreads
         models, table = _blends(said[offset], learned.table), learned.table
         frames.append(_rows(panel, offset, models, _bounds(said[offset], models, learned), horizon=horizon))
     notes += _unique(collected.notes + [note for offset in scored for note in said[offset].notes])
-    return _result(pl.concat(frames), notes + describe(table), table)
+    return _result(panel, pl.concat(frames), notes + describe(table), table, spreads, horizon)
 
 
-def learn(pasts: Sequence[Said]) -> Learned:
-    """Error table, bounds of every model and of sums, from past origins."""
+def learn(panel: Panel, pasts: Sequence[Said]) -> Learned:
+    """Error table, bounds of every model, of sums over days and of totals over series, from past origins."""
     if not pasts:
         return Learned(error_table([], []), {}, CumulativeCalibration())
     origins = [said.past for said in pasts]
@@ -178,7 +188,15 @@ def learn(pasts: Sequence[Said]) -> Learned:
         helped = name in (*BLENDS, "lstm") and len(network) == len(pasts)
         bounds[name] = calibrate(origins, [one[name] for one in models], network if helped else None)
     sums = calibrate_sums(origins, [one["ensemble"] for one in models])
-    return Learned(table, bounds, sums)
+    learned = Learned(table, bounds, sums)
+    blend = [{"ensemble": one["ensemble"]} for one in models]
+    spreads = calibrate_totals(
+        panel,
+        [past.y for past in origins],
+        [one["ensemble"] for one in blend],
+        [_bounds(past, one, learned)["ensemble"] for past, one in zip(pasts, blend, strict=True)],
+    )
+    return replace(learned, spreads=spreads)
 
 
 def _check_horizon(horizon: int) -> None:
@@ -293,21 +311,30 @@ def _class_names(panel: Panel, offset: int) -> "np.ndarray[tuple[int], np.dtype[
 
 def _replayed(panel: Panel, pasts: Sequence[Said], horizon: int) -> BacktestResult:
     newest = pasts[-1]
-    learned = learn([past for past in pasts if past.offset >= newest.offset + horizon])
+    learned = learn(panel, [past for past in pasts if past.offset >= newest.offset + horizon])
     models = _blends(newest, learned.table)
     frame = _rows(panel, newest.offset, models, _bounds(newest, models, learned), horizon=horizon)
-    return _result(frame, [], learned.table)
+    return _result(panel, frame, [], learned.table, {newest.offset: learned.spreads}, horizon)
 
 
-def _result(frame: pl.DataFrame, notes: list[str], table: pl.DataFrame) -> BacktestResult:
+def _result(
+    panel: Panel,
+    frame: pl.DataFrame,
+    notes: list[str],
+    table: pl.DataFrame,
+    spreads: dict[int, dict[str, Spread]],
+    horizon: int,
+) -> BacktestResult:
     scores = score_frame(frame).sort("wape")
     by_class = score_frame(frame, ("class", "model")).sort("class", "wape")
+    shown = frame.filter(pl.col("model").is_in(["ensemble", "seasonal_naive"]))
     return BacktestResult(
         frame=frame.drop("class", "scale_abs", "scale_sq"),
         scores=scores,
         notes=notes,
         error_table=table,
         by_class=by_class,
+        by_level=score_levels(shown, panel, spreads, horizon),
     )
 
 

@@ -20,12 +20,13 @@ from models.base import ForecastSettings
 from models.cumulative import CumulativeCalibration
 from models.intervals import Calibration
 from models.panel import EPOCH, Panel
+from models.reconcile import Spread
 
 if TYPE_CHECKING:
     from models.forecast import Learned
 
 MANIFEST = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 STALE_AFTER = 28  # days of newer data after which weights are trained again (measured: 28 to 56 lose nothing)
 KEPT = 4
 
@@ -43,10 +44,11 @@ class Stored:
     table: pl.DataFrame
     bounds: dict[str, Calibration]
     sums: CumulativeCalibration
+    spreads: dict[str, Spread]
 
     def learned(self, make: "Callable[..., Learned]") -> "Learned":
         """The tables as `forecast.Learned`."""
-        return make(self.table, self.bounds, self.sums)
+        return make(self.table, self.bounds, self.sums, self.spreads)
 
 
 def keep(
@@ -73,6 +75,7 @@ def keep(
     tables = {
         "bounds": {name: c.to_json() for name, c in learned.bounds.items()},
         "sums": learned.sums.to_json(),
+        "spreads": {level: spread.to_json() for level, spread in learned.spreads.items()},
     }
     (partial / "tables.json").write_text(json.dumps(tables))
     digest = _digest(partial)
@@ -167,6 +170,7 @@ def _read(path: Path, manifest: dict[str, Any]) -> Stored:
         table=pl.read_parquet(path / "errors.parquet"),
         bounds={name: Calibration.from_json(values) for name, values in tables["bounds"].items()},
         sums=CumulativeCalibration.from_json(tables["sums"]),
+        spreads={level: Spread(**values) for level, values in tables["spreads"].items()},
     )
 
 

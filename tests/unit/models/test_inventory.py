@@ -6,7 +6,6 @@ import pytest
 
 from models.cumulative import CHANCES, column
 from models.inventory import RESULT_SCHEMA, reorder
-from models.reconcile import error_correlation, totals
 
 NOW = date(2024, 6, 1)
 LEADS = (1, 7, 14, 28)
@@ -100,37 +99,3 @@ def test_settings_out_of_range_are_refused():
         reorder(position, forecast, sums, lead_time_days=7, service_level=1.0, now_date=NOW)
     with pytest.raises(ValueError, match="lead_time_days"):
         reorder(position, forecast, sums, lead_time_days=0, now_date=NOW)
-
-
-def bands(name, yhat, half):
-    return {"series_id": name, "date": NOW, "model": "ensemble", "yhat": yhat, "lo80": yhat - half,
-            "hi80": yhat + half, "lo95": yhat - 2 * half, "hi95": yhat + 2 * half}  # fmt: skip
-
-
-def test_totals_are_the_exact_sum_and_narrower_than_summed_bounds():
-    forecast = pl.DataFrame([bands("a", 10.0, 3.0), bands("b", 20.0, 4.0), bands("c", 7.0, 1.0)])
-    labels = pl.DataFrame({"series_id": ["a", "b", "c"], "category": ["x", "x", "y"]})
-
-    by_category = totals(forecast, labels, ["category"], correlation=0.0)
-    everything = totals(forecast, labels, [], correlation=0.0)
-
-    assert by_category.filter(pl.col("category") == "x")["yhat"].item() == 30.0
-    assert by_category.filter(pl.col("category") == "x")["hi80"].item() == pytest.approx(35.0)
-    assert everything["yhat"].item() == forecast["yhat"].sum()
-    assert totals(forecast, labels, [], correlation=1.0)["hi80"].item() == pytest.approx(45.0)
-
-
-def test_correlation_of_errors_is_measured():
-    def rows(errors):
-        return pl.DataFrame(
-            {
-                "series_id": ["a", "b"] * 2,
-                "date": [NOW] * 2 + [NOW + timedelta(1)] * 2,
-                "y": errors,
-                "yhat": [0.0] * 4,
-            }
-        )
-
-    labels = pl.DataFrame({"series_id": ["a", "b"]})
-    assert error_correlation(rows([1.0, 1.0, -1.0, -1.0]), labels, []) == pytest.approx(1.0)
-    assert error_correlation(rows([1.0, -1.0, -1.0, 1.0]), labels, []) == 0.0
