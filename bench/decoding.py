@@ -10,10 +10,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import msgspec
 import orjson
 import polars as pl
 
+from bench import decoding_shapes as shapes
 from connectors.base import Page
 
 MONEY = pl.Decimal(18, 4)
@@ -191,150 +191,8 @@ def _walmart_items(found: list[Any]) -> Iterator[_Row]:
 # -- msgspec straight into structs of just these fields, then one list a column -------------------------------
 
 
-class _Struct(msgspec.Struct, gc=False):
-    """Nothing but what the two frames need."""
-
-
-class _Amount(_Struct):
-    amount: str
-
-
-class _AmazonPrice(_Struct):
-    unitPrice: _Amount
-
-
-class _AmazonProduct(_Struct):
-    price: _AmazonPrice | None = None
-    sellerSku: str | None = None
-
-
-class _AmazonItem(_Struct):
-    orderItemId: str
-    quantityOrdered: int
-    product: _AmazonProduct
-
-
-class _AmazonAddress(_Struct):
-    countryCode: str
-
-
-class _AmazonRecipient(_Struct):
-    deliveryAddress: _AmazonAddress
-
-
-class _AmazonOrder(_Struct):
-    orderId: str
-    createdTime: str
-    orderItems: list[_AmazonItem]
-    recipient: _AmazonRecipient | None = None
-
-
-class _AmazonPage(_Struct):
-    orders: list[_AmazonOrder]
-
-
-class _ShopifyBag(_Struct):
-    shopMoney: _Amount
-
-
-class _ShopifyLine(_Struct):
-    id: str
-    sku: str | None
-    quantity: int
-    originalUnitPriceSet: _ShopifyBag
-    parent: str = msgspec.field(name="__parentId", default="")
-
-
-class _ShopifyLines(_Struct):
-    nodes: list[_ShopifyLine]
-
-
-class _ShopifyAddress(_Struct):
-    countryCodeV2: str | None = None
-
-
-class _ShopifyOrder(_Struct):
-    id: str
-    processedAt: str
-    shippingAddress: _ShopifyAddress | None = None
-    lineItems: _ShopifyLines | None = None
-
-
-class _ShopifyOrders(_Struct):
-    nodes: list[_ShopifyOrder]
-
-
-class _ShopifyData(_Struct):
-    orders: _ShopifyOrders
-
-
-class _ShopifyPage(_Struct):
-    data: _ShopifyData
-
-
-class _WalmartItem(_Struct):
-    sku: str
-
-
-class _WalmartAmount(_Struct):
-    amount: msgspec.Raw
-
-
-class _WalmartCharge(_Struct):
-    chargeAmount: _WalmartAmount
-
-
-class _WalmartCharges(_Struct):
-    charge: list[_WalmartCharge]
-
-
-class _WalmartLine(_Struct):
-    lineNumber: str
-    item: _WalmartItem
-    orderLineQuantity: _Amount
-    charges: _WalmartCharges
-
-
-class _WalmartLines(_Struct):
-    orderLine: list[_WalmartLine]
-
-
-class _WalmartAddress(_Struct):
-    country: str
-
-
-class _WalmartShipping(_Struct):
-    postalAddress: _WalmartAddress
-
-
-class _WalmartOrder(_Struct):
-    purchaseOrderId: str
-    orderDate: int
-    shippingInfo: _WalmartShipping
-    orderLines: _WalmartLines
-
-
-class _WalmartElements(_Struct):
-    order: list[_WalmartOrder]
-
-
-class _WalmartList(_Struct):
-    elements: _WalmartElements
-
-
-class _WalmartPage(_Struct):
-    list: _WalmartList
-
-
-_amazon = msgspec.json.Decoder(_AmazonPage)
-_shopify = msgspec.json.Decoder(_ShopifyPage)
-_shopify_heads = msgspec.json.Decoder(list[_ShopifyOrder])
-_shopify_lines = msgspec.json.Decoder(list[_ShopifyLine])
-_walmart = msgspec.json.Decoder(_WalmartPage)
-
-
 def _amazon_typed(page: Page) -> Frames:
-    found = _amazon.decode(page.body).orders
+    found = shapes.amazon.decode(page.body).orders
     heads = [
         (o.orderId, o.createdTime, o.recipient.deliveryAddress.countryCode if o.recipient else None)
         for o in found
@@ -358,10 +216,10 @@ def _shopify_typed(page: Page) -> Frames:
         every = page.body.splitlines()
         below = [line for line in every if line.startswith(b'{"id":"gid://shopify/LineItem/')]
         roots = [line for line in every if b"__parentId" not in line]
-        found = _shopify_heads.decode(b"[" + b",".join(roots) + b"]")
-        pairs = [(line.parent, line) for line in _shopify_lines.decode(b"[" + b",".join(below) + b"]")]
+        found = shapes.shopify_heads.decode(b"[" + b",".join(roots) + b"]")
+        pairs = [(line.parent, line) for line in shapes.shopify_lines.decode(b"[" + b",".join(below) + b"]")]
     else:
-        found = _shopify.decode(page.body).data.orders.nodes
+        found = shapes.shopify.decode(page.body).data.orders.nodes
         pairs = [
             (order.id, line) for order in found for line in (order.lineItems.nodes if order.lineItems else ())
         ]
@@ -373,7 +231,7 @@ def _shopify_typed(page: Page) -> Frames:
 
 
 def _walmart_typed(page: Page) -> Frames:
-    found = _walmart.decode(page.body).list.elements.order
+    found = shapes.walmart.decode(page.body).list.elements.order
     heads = [(o.purchaseOrderId, str(o.orderDate), o.shippingInfo.postalAddress.country) for o in found]
     lines = [
         (

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from alerts.receivers.app import environment
-from connectors.sandbox import app, truth
+from connectors.sandbox import truth
 from connectors.sandbox.state import SandboxState
 from deployments.local.stack import free_port, prefect_service, supervise
-from deployments.sandbox_accounts import Sandbox
-from flows import connections
 from tests.integration.alerts.test_receivers import Receivers
-from tests.sandbox_factories import NOON, small_world
+from tests.sandbox_environment import small_merchant
+from tests.sandbox_factories import NOON
 from warehouse import schema
 
 PACE = 300.0
@@ -59,26 +58,15 @@ def merchant(
     database_url: str, clickhouse: str, prefect_api: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Merchant]:
     """Everything a flow needs, on empty databases; the sandbox's clock stands at NOON."""
-    state = SandboxState(small_world(), pace=PACE)
-    state.clock.freeze(NOON)
     home: Path = tmp_path_factory.mktemp("flows")
     schema.upgrade(database_url, clickhouse)
     receivers = Receivers(home / "inbox")
-    with app.serving(state) as url, pytest.MonkeyPatch.context() as patch:
-        sandbox = Sandbox(url)
-        values = {
-            **sandbox.environment(PACE),
-            **environment(receivers.url),
-            "DATABASE_URL": database_url,
-            "CLICKHOUSE_URL": clickhouse,
-            "WHARF_HOME": str(home),
-            "WHARF_SECRET_KEY": "a key for tests, thirty-two bytes",
-            "WHARF_FIRST_LOAD_DAYS": "170",
-        }
-        for name, value in values.items():
-            patch.setenv(name, value)
-        connections.forget()
-        yield Merchant(state, url, receivers, NOON)
-        connections.forget()
-        sandbox.close()
+    settings = {
+        **environment(receivers.url),
+        "DATABASE_URL": database_url,
+        "CLICKHOUSE_URL": clickhouse,
+        "WHARF_FIRST_LOAD_DAYS": "170",
+    }
+    with small_merchant(home, pace=PACE, **settings) as (state, sandbox):
+        yield Merchant(state, sandbox.url, receivers, NOON)
     receivers.stop()

@@ -8,13 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from connectors.sandbox import app
-from connectors.sandbox.state import SandboxState
 from deployments import cli
-from deployments.sandbox_accounts import Sandbox
 from flows import connections
 from tests.order_file_factories import sold, write_csv
-from tests.sandbox_factories import NOON, small_world
+from tests.sandbox_environment import small_merchant
 from warehouse import schema
 
 pytestmark = [pytest.mark.prefect, pytest.mark.stack]
@@ -24,26 +21,14 @@ PLACE = ["--platform", "shopify", "--currency", "EUR", "--timezone", "Europe/Ber
 
 @pytest.fixture(scope="module")
 def settings(database_url, clickhouse, prefect_api, tmp_path_factory):
-    home = tmp_path_factory.mktemp("operations")
     schema.upgrade(database_url, clickhouse)
-    state = SandboxState(small_world(), pace=PACE)
-    state.clock.freeze(NOON)
-    with app.serving(state) as url, pytest.MonkeyPatch.context() as patch:
-        sandbox = Sandbox(url)
-        values = {
-            **sandbox.environment(PACE),
-            "DATABASE_URL": database_url,
-            "CLICKHOUSE_URL": clickhouse,
-            "PREFECT_API_URL": prefect_api,
-            "WHARF_HOME": str(home),
-            "WHARF_SECRET_KEY": "a key for tests, thirty-two bytes",
-        }
-        for name, value in values.items():
-            patch.setenv(name, value)
-        connections.forget()
+    addresses = {
+        "DATABASE_URL": database_url,
+        "CLICKHOUSE_URL": clickhouse,
+        "PREFECT_API_URL": prefect_api,
+    }
+    with small_merchant(tmp_path_factory.mktemp("operations"), pace=PACE, **addresses) as (_, sandbox):
         yield sandbox
-        connections.forget()
-        sandbox.close()
 
 
 @pytest.fixture

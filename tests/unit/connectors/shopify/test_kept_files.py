@@ -1,27 +1,11 @@
 """Bulk files, webhook bodies and downloads as other tools keep them: nothing is lost or taken for something else."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.stored import normalize_files
-
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("SHOPIFY_CURRENCY", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    def show(resource: str, payload: Any) -> dict[str, list[Any]]:
-        path = tmp_path / "kept"
-        path.write_text(payload if isinstance(payload, str) else json.dumps(payload))
-        return normalize_files("shopify", resource, [path])
-
-    return show
 
 
 def gid(kind: str, number: int) -> str:

@@ -1,30 +1,14 @@
 """Shapes that sellers keep and no query of ours gives: what is not said stays null, and nothing melts together."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.shopify.normalize import payload
-from connectors.stored import normalize_files
 from tests.shopify_factories import context, order
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What `wharf normalize` shows of a stored payload."""
-    monkeypatch.delenv("SHOPIFY_CURRENCY", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    def show(resource: str, payload: Any) -> dict[str, list[Any]]:
-        path = tmp_path / "payload.json"
-        path.write_text(payload if isinstance(payload, str) else json.dumps(payload))
-        return normalize_files("shopify", resource, [path])
-
-    return show
 
 
 def money(amount: str, currency: str = "CAD") -> Json:
