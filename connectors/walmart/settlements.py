@@ -26,6 +26,10 @@ RATE = Rate(100 / 60, 100)
 PERIOD = timedelta(days=14)
 MOST_BYTES = 512 * 2**20  # of one unpacked report
 _REQUIRED = frozenset(["transactiontype", "amount", "amounttype", "transactionpostedtimestamp"])
+# No other column is looked at, nor kept of a row that is refused: a report also says where the buyer lives.
+_READ = _REQUIRED | frozenset(
+    "transactionkey transactiondescription purchaseorder purchaseorderline partneritemid shipqty currency".split()
+)
 
 Row = dict[str, str]
 
@@ -77,7 +81,8 @@ def report_date(written: str) -> date | None:
 
 
 def rows(body: bytes, where: str) -> list[Row]:
-    """The rows of a report, packed or not, by folded column name ("Purchase Order #" → "purchaseorder").
+    """The rows of a report, packed or not: what is read of them, by folded column name ("Purchase Order #" →
+    "purchaseorder").
 
     Raises ProtocolError when it is no such report.
     """
@@ -88,7 +93,12 @@ def rows(body: bytes, where: str) -> list[Row]:
         names = [fold(name) for name in next(table, [])]
         if not set(names) >= _REQUIRED:
             raise ProtocolError(f"{where}: no reconciliation report of version 1: {first[:80]!r}")
-        return [dict(zip(names, map(str.strip, cells), strict=False)) for cells in table if any(cells)]
+        places = [(place, name) for place, name in enumerate(names) if name in _READ]
+        return [
+            {name: cells[place].strip() for place, name in places if place < len(cells)}
+            for cells in table
+            if any(cells)
+        ]
     except csv.Error as error:
         raise ProtocolError(f"{where}: not a readable table: {error}") from None
 

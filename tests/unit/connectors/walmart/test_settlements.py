@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -32,6 +33,7 @@ def report(*lines: dict[str, object], packed: bool = True) -> Page:
         "Transaction Key": "2026_03_01_1", "Transaction Posted Timestamp": "03/01/2026", "Transaction Type": "Sale",
         "Purchase Order #": "3000001", "Purchase Order line #": "1", "Partner Item Id": "SKU-1", "Currency": "USD",
         "Amount": "-1.50", "Amount Type": "Commission on Product", "Transaction Description": "Purchase",
+        "Ship to City": "Springfield", "Customer Order #": "2000001",
     }  # fmt: skip
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(base))
@@ -99,6 +101,7 @@ def test_a_bad_row_is_refused_alone(broken, field):
     assert len(rows(got, "fees")) == 1
     assert [(refused.natural_key, refused.field) for refused in got.rejected] == [("2026_03_01_1", field)]
     assert got.records == 2
+    assert {"shiptocity", "customerorder"}.isdisjoint(json.loads(got.rejected[0].raw))
 
 
 @pytest.mark.parametrize("body", [b"", b"PK\x03\x04 broken", b"a,b\n1,2\n", b"\x00\xff"])
