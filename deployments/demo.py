@@ -113,7 +113,7 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
                 "DATABASE_URL": databases.database_url,
                 "CLICKHOUSE_URL": databases.clickhouse_url,
                 "WHARF_HOME": str(home),
-                "WHARF_SECRET_KEY": ensure_secret_key(home, settings.secret_key),
+                "WHARF_SECRET_KEY": ensure_secret_key(home, settings),
                 "PREFECT_API_URL": f"http://127.0.0.1:{ports['prefect']}/api",
                 **prefect_client.environment(home),
             }

@@ -69,6 +69,17 @@ def disk(home: Path) -> Iterator[Finding]:
         yield Finding("disk", True, text)
 
 
+def secret_files(home: Path, *, shared: bool) -> Iterator[Finding]:
+    """Files with secrets that others on this machine may read; grave where the installation is `shared`."""
+    from deployments.secret_key import is_open
+
+    for path in (home / "secret.key", home / "prefect.password", Path(".env")):
+        if is_open(path):
+            text = f"{path} can be read by others on this machine"
+            advice = f"chmod 600 {path}, and renew what they may have seen"
+            yield Finding("secrets", False, text, advice, grave=shared)
+
+
 def clocks(accounts: Sequence[Account]) -> Iterator[Finding]:
     """How far this machine's clock is from those of the hosts the accounts talk to."""
     skews = [skew for url in sorted({account.api_url for account in accounts}) if (skew := _skew(url))]
@@ -151,22 +162,31 @@ def _revision(name: str, services: "DataServices", *, embedded: bool) -> Finding
     )
 
 
-def prefect(url: str | None) -> Iterator[Finding]:
-    """Whether the Prefect server of PREFECT_API_URL answers; nothing when none is set."""
+def prefect(url: str | None, auth: str | None) -> Iterator[Finding]:
+    """Whether the Prefect server of PREFECT_API_URL answers, and takes what we say; nothing when none is set."""
     import httpx
+
+    from deployments import prefect_client
 
     if not url:
         return
+    advice = "start it (`wharf up` does), or unset PREFECT_API_URL; it ends with /api"
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=10, trust_env=not _is_local(url))
-        well = answer.is_success and answer.json() is True
-        text = (
-            "its server answers" if well else f"{url} answers {answer.status_code}, and not as Prefect does"
-        )
+        with prefect_client.api(url, auth) as api:
+            answer = api.get("/health")
+            well = answer.is_success and answer.json() is True
+            refused = well and api.get("/admin/version").status_code == httpx.codes.UNAUTHORIZED
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        well, text = False, f"{url} does not answer: {one_line(error)}"
-    advice = "" if well else "start it (`wharf up` does), or unset PREFECT_API_URL; it ends with /api"
-    yield Finding("prefect", well, text, advice)
+        yield Finding("prefect", False, f"{url} does not answer: {one_line(error)}", advice)
+        return
+    if refused:
+        advice = "set it to what the server was started with (PREFECT_SERVER_API_AUTH_STRING)"
+        yield Finding("prefect", False, f"{url} refuses PREFECT_API_AUTH_STRING", advice)
+    elif well:
+        yield Finding("prefect", True, "its server answers")
+    else:
+        text = f"{url} answers {answer.status_code}, and not as Prefect does"
+        yield Finding("prefect", False, text, advice)
 
 
 def providers() -> Iterator[Finding]:

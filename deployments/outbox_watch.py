@@ -14,6 +14,7 @@ import httpx
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from deployments import prefect_client
 from warehouse import outbox
 
 logger = logging.getLogger(__name__)
@@ -37,10 +38,9 @@ def watch(
 def starter(api_url: str, auth: str | None) -> Callable[[str], None]:
     """Asks Prefect for a run of `delivery`. The same work asked for twice is one run, however long it waits for a
     worker."""
-    who = httpx.BasicAuth(*auth.split(":", 1)) if auth else None
 
     def start(what: str) -> None:
-        with httpx.Client(base_url=api_url, auth=who, timeout=10, trust_env=False) as api:
+        with prefect_client.api(api_url, auth) as api:
             found = api.get(f"/deployments/name/{_DEPLOYMENT}").raise_for_status().json()
             body = {"idempotency_key": f"outbox: {what}", "tags": ["outbox"]}
             api.post(f"/deployments/{found['id']}/create_flow_run", json=body).raise_for_status()

@@ -1,10 +1,35 @@
-"""How flows of this process talk to a Prefect server: settings before its first import, and an orderly end."""
+"""How this process talks to a Prefect server: its REST API without Prefect's own client, which takes seconds to
+import; for flows, settings before its first import, and an orderly end."""
 
 import logging
+import time
 from pathlib import Path
+
+import httpx
 
 # Results are kept as JSON: whoever can write to a store of pickles can run code wherever they are read.
 RESULTS = {"PREFECT_RESULTS_DEFAULT_SERIALIZER": "json"}
+
+_WAITS = (0.5, 1.0, 2.0, 4.0)
+
+
+class _Patient(httpx.HTTPTransport):
+    """Asks again while the server answers 503: its SQLite was locked, nothing was done, and it means to be asked."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for seconds in _WAITS:
+            answer = super().handle_request(request)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return answer
+            answer.close()
+            time.sleep(seconds)
+        return super().handle_request(request)
+
+
+def api(url: str, auth: str | None) -> httpx.Client:
+    """The REST API at `url` (it ends with /api), for who says `auth` (name:word)."""
+    who = httpx.BasicAuth(*auth.split(":", 1)) if auth else None
+    return httpx.Client(base_url=url, auth=who, timeout=10, transport=_Patient())
 
 
 def environment(home: Path) -> dict[str, str]:

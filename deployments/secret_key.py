@@ -3,17 +3,43 @@
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from alerts.settings import is_loopback
+from connectors.errors import ConfigurationError
+from flows.settings import WharfSettings
 
 
-def ensure_secret_key(home: Path, given: SecretStr | None) -> str:
-    """WHARF_SECRET_KEY where it is set (`given`), else the one kept in `home`, made on first use."""
-    if given is not None:
-        return given.get_secret_value()
-    return _kept(home / "secret.key")
+def ensure_secret_key(home: Path, settings: WharfSettings) -> str:
+    """WHARF_SECRET_KEY where it is set, else the one kept in `home`, made on first use.
+
+    ConfigurationError where that file can be read by others and the installation is more than this machine's own.
+    """
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    path = home / "secret.key"
+    if is_open(path) and is_shared(settings):
+        raise ConfigurationError(
+            f"{path} can be read by others on this machine: chmod 600 it, or set WHARF_SECRET_KEY to what it holds"
+        )
+    return _kept(path)
+
+
+def is_shared(settings: WharfSettings) -> bool:
+    """Whether more than this machine takes part: Prefect listens beyond it, or a database is elsewhere."""
+    urls = (settings.database_url, settings.clickhouse_url)
+    hosts = [urlsplit(url.get_secret_value()).hostname for url in urls if url]
+    return not all(is_loopback(host) for host in (settings.prefect_host, *hosts) if host)
+
+
+def is_open(path: Path) -> bool:
+    """Whether it is there and others than its owner may read it."""
+    try:
+        return bool(path.stat().st_mode & 0o044)
+    except OSError:
+        return False
 
 
 def ensure_prefect_auth(home: Path, host: str, given: SecretStr | None) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from sqlalchemy import Engine
 
+from deployments import prefect_client
 from warehouse import owners, runs
 
 DIED = "its process ended before it did; the next run goes on from the last one that was complete"
@@ -34,8 +35,7 @@ def sweep(
     when no worker is there.
     """
     runs.bury(engine, silent_seconds=_SILENT_SECONDS)
-    who = httpx.BasicAuth(*auth.split(":", 1)) if auth else None
-    with httpx.Client(base_url=api_url, auth=who, timeout=10, trust_env=False) as api:
+    with prefect_client.api(api_url, auth) as api:
         at_work = _filtered(api, "flow_runs", flow_runs=_in([*_AT_WORK, *(["PENDING"] if unstarted else [])]))
         dead = [run for run in at_work if _is_dead(run, unstarted)]
         found = {run["id"]: run for run in dead}

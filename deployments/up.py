@@ -71,7 +71,7 @@ def run() -> None:
             "DATABASE_URL": databases.database_url,
             "CLICKHOUSE_URL": databases.clickhouse_url,
             "WHARF_HOME": str(home),
-            "WHARF_SECRET_KEY": ensure_secret_key(home, settings.secret_key),
+            "WHARF_SECRET_KEY": ensure_secret_key(home, settings),
             "WHARF_PUBLIC_URL": _links_lead_to(settings),
             **_prefect(home, prefect_url, auth),
         }

@@ -74,6 +74,7 @@ def _findings(names: list[str]) -> Iterator[tuple[str, Any]]:
     from connectors.errors import ConfigurationError
     from connectors.finding import Finding
     from deployments import doctor as look
+    from deployments.secret_key import is_shared
     from flows import connections
 
     settings = connections.settings()
@@ -91,9 +92,13 @@ def _findings(names: list[str]) -> Iterator[tuple[str, Any]]:
     for check in (
         look.machine(),
         look.disk(home),
+        look.secret_files(home, shared=is_shared(settings)),
         look.clocks(sellers),
         look.databases(home, **settings.own_databases),
-        look.prefect(settings.prefect_api_url),
+        look.prefect(
+            settings.prefect_api_url,
+            settings.prefect_auth.get_secret_value() if settings.prefect_auth else None,
+        ),
         look.providers(),
     ):
         yield from (("", finding) for finding in check)

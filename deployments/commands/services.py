@@ -21,7 +21,7 @@ def databases(*, flows: bool = False) -> Iterator[tuple[str, str]]:
 
     settings = _settings()
     home = settings.home.absolute()
-    key = ensure_secret_key(home, settings.secret_key)
+    key = ensure_secret_key(home, settings)
     with stopping.promptly(), data_services(home, **settings.own_databases) as services:
         os.environ["DATABASE_URL"] = services.database_url
         os.environ["CLICKHOUSE_URL"] = services.clickhouse_url
