@@ -44,6 +44,12 @@ ORDERS = pl.Schema(
         "is_replacement": FLAG,
         "is_test": FLAG,
         "cancelled_at": INSTANT,  # null when not cancelled or when the source gives no instant
+        # Of the whole order; null where the source does not say. What was promised to the buyer:
+        "ship_by_at": INSTANT,
+        "deliver_by_at": INSTANT,
+        # … and when the last of it left, and arrived.
+        "shipped_at": INSTANT,
+        "delivered_at": INSTANT,
     }
 )
 

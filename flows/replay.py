@@ -194,7 +194,8 @@ def _of_a_file(record: Refused) -> str | None:
 def _staged_row(name: str, raw: Mapping[str, Any]) -> pl.DataFrame | None:
     """A row that the warehouse itself refused, as a frame again; None when `raw` is a source's record."""
     schema = SCHEMAS.get(name)
-    if schema is None or set(raw) != set(schema) - {"customer_ref"}:
+    # A row kept by a former version may lack columns of today; they are null then.
+    if schema is None or "channel" not in raw or not set(raw) <= set(schema) - {"customer_ref"}:
         return None
     row = {
         column: None if raw.get(column) is None else _typed(raw[column], schema[column]) for column in schema

@@ -19,6 +19,7 @@ _ORDERS = {
     "customer_key": _TEXT, "status": _TEXT, "fulfillment_status": _TEXT, "fulfilled_by": _TEXT, "currency": _TEXT,
     "subtotal": MONEY, "discount": MONEY, "shipping": MONEY, "tax": MONEY, "total": MONEY, "refunded": MONEY,
     "ship_country": _TEXT, "ship_region": _TEXT, "is_replacement": _FLAG, "is_test": _FLAG, "cancelled_at": INSTANT,
+    "ship_by_at": INSTANT, "deliver_by_at": INSTANT, "shipped_at": INSTANT, "delivered_at": INSTANT,
 }  # fmt: skip
 _ITEMS = {
     "channel": _TEXT, "order_external_id": _TEXT, "line_id": _TEXT, "sku": _TEXT, "external_id": _TEXT, "title": _TEXT,

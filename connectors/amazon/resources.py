@@ -34,7 +34,7 @@ REPORT_FROM = timedelta(
 REPORT_SPAN = timedelta(days=30)
 FEEDBACK_SPAN = timedelta(days=360)  # few lines a day; sellers ask for a year at once
 FINANCE_SPAN = timedelta(days=30)  # more than 180 days would be answered with nothing at all
-INCLUDED = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,TAX"
+INCLUDED = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,PACKAGES,TAX"
 
 _ORDERS = Rate(0.0056, 20)
 _FINANCES = Rate(0.5, 10)

@@ -142,6 +142,10 @@ def _orders(sales: pl.DataFrame, refunds: pl.DataFrame, channel: str) -> pl.Data
             is_replacement=pl.lit(False),
             is_test=pl.lit(False),
             cancelled_at=pl.lit(None, dtype=INSTANT),
+            ship_by_at=pl.lit(None, dtype=INSTANT),
+            deliver_by_at=pl.lit(None, dtype=INSTANT),
+            shipped_at=pl.lit(None, dtype=INSTANT),
+            delivered_at=pl.lit(None, dtype=INSTANT),
         ),
         "orders",
     )

@@ -36,6 +36,7 @@ from connectors.shopify.shapes import (
     Address,
     Allocation,
     Connection,
+    Fulfillment,
     InventoryItemCost,
     LineItem,
     Money,
@@ -174,9 +175,8 @@ def _order(group: list[Row], currency: str) -> Order:
     if created is None:
         raise BadValueError("Created at", "an order without the day it was placed")
     cancelled = _instant(first, "cancelledat") or _instant(first, "canceledat")
-    known = [
-        at for at in (created, _instant(first, "paidat"), _instant(first, "fulfilledat"), cancelled) if at
-    ]
+    sent = _instant(first, "fulfilledat")
+    known = [at for at in (created, _instant(first, "paidat"), sent, cancelled) if at]
     fulfillment = first.get("fulfillmentstatus", "").upper()
     return Order(
         id=first.get("id", "").lstrip("'") or first.get("name") or "",
@@ -196,6 +196,7 @@ def _order(group: list[Row], currency: str) -> Order:
         total_price=_plain(_amount(first, "total")),
         total_refunded=_plain(_amount(first, "refundedamount") or _NONE),
         customer_email=first.get("email") or None,
+        fulfillments=[Fulfillment(created_at=_text(sent))] if sent else None,
         line_items=Connection(nodes=[_item(number, line, code) for number, line in enumerate(lines, 1)]),
     )
 

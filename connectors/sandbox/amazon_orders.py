@@ -26,6 +26,7 @@ DATA_SETS = [
     "PAYMENT", "FULFILLMENT_ORDERS",
 ]  # fmt: skip
 RETENTION = timedelta(days=730)
+SHIP_BY, DELIVER_BY = timedelta(days=2), timedelta(days=6)  # what buyers are promised, from the order on
 _MILLION = 10**7
 _TICK = timedelta(microseconds=1)
 _TOKEN_LIFE = timedelta(hours=24)
@@ -256,7 +257,36 @@ def order_record(order: Order, market: Market, included: list[str]) -> dict[str,
             "fulfilledBy": "AMAZON" if order.fulfilled_by == "marketplace" else "MERCHANT",
             "fulfillmentServiceLevel": "STANDARD",
         }
+        if status not in {"PENDING", "CANCELLED"}:
+            windows = {"shipByWindow": SHIP_BY, "deliverByWindow": DELIVER_BY}
+            record["fulfillment"] |= {
+                name: {
+                    "earliestDateTime": iso(order.created_at),
+                    "latestDateTime": iso(order.created_at + promised),
+                }
+                for name, promised in windows.items()
+            }
+    if "PACKAGES" in included and order.fulfilled_by == "merchant" and order.shipped_at is not None:
+        record["packages"] = [_package(order, order.shipped_at)]
     return record
+
+
+def _package(order: Order, shipped_at: datetime) -> dict[str, Any]:
+    """Everything in one."""
+    return {
+        "packageReferenceId": "1",
+        "createdTime": iso(shipped_at),
+        "packageStatus": {"status": "DELIVERED" if order.delivered_at else "SHIPPED"},
+        "carrier": "UPS",
+        "shipTime": iso(shipped_at),
+        "shippingService": "Ground",
+        "trackingNumber": f"1Z{order.number:016d}",
+        "packageItems": [
+            {"orderItemId": item_id(order, line), "quantity": line.quantity - line.cancelled}
+            for line in order.lines
+            if line.quantity > line.cancelled
+        ],
+    }
 
 
 def _item(

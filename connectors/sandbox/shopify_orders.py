@@ -1,5 +1,6 @@
 """The world's orders as Shopify's objects: with lines, refunds and returns, each made when it is asked for."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from connectors.sandbox.shopify_data import (
@@ -18,6 +19,8 @@ from connectors.sandbox.shopify_data import (
     instant,
 )
 from connectors.sandbox.world import Line, Market, Order, Refund
+
+ON_THE_WAY = timedelta(days=4)  # as the carrier guesses
 
 
 def order_node(order: Order, market: Market) -> Node:
@@ -103,6 +106,7 @@ def order_node(order: Order, market: Market) -> Node:
         for back in (_given_back(order),)
         for line in order.lines
     ]
+    node["fulfillments"] = lambda _: _fulfillments(order, number)
     node["refunds"] = lambda _: [_refund_node(refund, order, money, included, me) for refund in order.refunds]
     node["returns"] = lambda _: [
         _return_node(refund, order, node, _refund_node(refund, order, money, included, me))
@@ -110,6 +114,28 @@ def order_node(order: Order, market: Market) -> Node:
         if refund.is_return
     ]
     return node
+
+
+def _fulfillments(order: Order, number: int) -> list[Node]:
+    """Everything in one parcel."""
+    if order.shipped_at is None:
+        return []
+    return [
+        {
+            "__typename": "Fulfillment",
+            "id": gid("Fulfillment", number),
+            "legacyResourceId": str(number),
+            "name": f"#{order.external_number or order.number}-F1",
+            "status": "SUCCESS",
+            "requiresShipping": True,
+            "totalQuantity": sum(line.quantity - line.cancelled for line in order.lines),
+            "createdAt": instant(order.shipped_at),
+            "inTransitAt": instant(order.shipped_at),
+            "estimatedDeliveryAt": instant(order.shipped_at + ON_THE_WAY),
+            "deliveredAt": instant(order.delivered_at),
+            "updatedAt": instant(order.delivered_at or order.shipped_at),
+        }
+    ]
 
 
 def _price(line: Line, order: Order) -> Decimal:

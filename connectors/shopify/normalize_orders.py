@@ -14,6 +14,9 @@ Amounts are the shop's currency (`shopMoney`): the buyer's own is for display. W
   back less than its lines are worth (restocking fee, nothing was paid yet) keeps the lines' worth: they are
   what undoes the revenue.
 
+- `shipped_at` is when the last parcel was marked as sent. What Shopify says of its arrival beforehand is the carrier's
+  estimate, which moves with every delay: no promise, so `ship_by_at` and `deliver_by_at` are null.
+
 `status`, from the instants first, because Shopify has no single field for it:
   cancelled   cancelledAt is set
   completed   closedAt or closed is set (archived), or everything is fulfilled and the payment is in: nothing is left to
@@ -60,6 +63,7 @@ _FULFILLMENT = frozenset(
     SCHEDULED REQUEST_DECLINED FULFILLMENT_NOT_REQUIRED""".split()
 )
 _MONEY_IN = frozenset(["PAID", "PARTIALLY_REFUNDED", "REFUNDED", None])
+_SENT = frozenset(["SUCCESS", None])  # not those cancelled or refused
 _NOTHING_TO_SHIP = frozenset(["FULFILLED", "FULFILLMENT_NOT_REQUIRED"])
 
 # A line's columns as the source states them; total and net follow from `gross`.
@@ -123,6 +127,9 @@ class OrderBook:
                 False,
                 bool(order.test),
                 order.cancelled_at,
+                None,  # Shopify knows no promise
+                None,
+                *_sent_and_delivered(order),
             )
         )
 
@@ -261,6 +268,22 @@ def _times(unit: str | None, line: LineItem, field: str) -> str | None:
     """The price of all units of a line."""
     units = _quantity(line)
     return unit if unit is None or units == 1 else f"{number(unit, field) * units:f}"
+
+
+def _sent_and_delivered(order: Order) -> tuple[str | None, str | None]:
+    """When the last parcel was marked as sent, and when the last one arrived: of orders that were sent whole, and each
+    only where every parcel says so."""
+    if order.display_fulfillment_status != "FULFILLED" or order.fulfillments is None:
+        return None, None
+    listed = order.fulfillments if isinstance(order.fulfillments, list) else order.fulfillments.items()
+    parcels = [one for one in listed if one.status in _SENT]
+    sent, delivered = [one.created_at for one in parcels], [one.delivered_at for one in parcels]
+    return _last(sent), _last(delivered)
+
+
+def _last(instants: list[str | None]) -> str | None:
+    known = [at for at in instants if at]  # of one order all in one zone, so that their text sorts like them
+    return max(known) if known and len(known) == len(instants) else None
 
 
 def _line_discount(line: LineItem, whole: str | None) -> str | None:

@@ -20,7 +20,7 @@ _ORDER = """id legacyResourceId name createdAt processedAt updatedAt cancelledAt
   taxesIncluded displayFinancialStatus displayFulfillmentStatus customer { id }
   shippingAddress { countryCodeV2 provinceCode } billingAddress { countryCodeV2 provinceCode }
   totalShippingPriceSet { ...m } totalTaxSet { ...m } totalDiscountsSet { ...m } totalPriceSet { ...m }
-  totalRefundedSet { ...m }"""
+  totalRefundedSet { ...m } fulfillments { status createdAt deliveredAt }"""
 
 _REFUND = f"""id createdAt processedAt updatedAt totalRefundedSet {{ ...m }}
   refundLineItems(first: 20) {{ pageInfo {{ hasNextPage endCursor }} nodes {{ {_REFUND_LINE} }} }}"""

@@ -31,6 +31,7 @@ from connectors.shopify.shapes import (
     Checkout,
     Connection,
     Customer,
+    Fulfillment,
     FulfillmentLine,
     Id,
     InventoryItem,
@@ -96,6 +97,10 @@ def order(raw: RestOrder) -> Order:
             [_line(line, n, code) for n, line in enumerate(raw.line_items or ())], raw.line_items
         ),
         refunds=None if raw.refunds is None else [_refund(refund, code) for refund in raw.refunds],
+        fulfillments=[
+            Fulfillment(status=_upper(sent.status), created_at=sent.created_at)
+            for sent in raw.fulfillments or ()
+        ],
     )
 
 

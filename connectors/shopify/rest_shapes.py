@@ -122,6 +122,11 @@ class RestReturn(RestShape):
     return_line_items: list[RestReturnLine] | None = None
 
 
+class RestFulfillment(RestShape):
+    status: str | None = None
+    created_at: str | None = None
+
+
 class RestShippingLine(RestShape):
     price: Amount | None = None
     price_set: RestSet | None = None
@@ -156,6 +161,7 @@ class RestOrder(RestShape):
     total_price_set: RestSet | None = None
     line_items: list[RestLine] | None = None
     refunds: list[RestRefund] | None = None
+    fulfillments: list[RestFulfillment] | None = None
 
 
 class RestCustomer(RestShape):

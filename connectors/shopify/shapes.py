@@ -142,6 +142,14 @@ class Refund(Shape):
     parent_id: str | None = msgspec.field(name="__parentId", default=None)
 
 
+class Fulfillment(Shape):
+    """A parcel, or several, sent together."""
+
+    status: str | None = None
+    created_at: str | None = None
+    delivered_at: str | None = None
+
+
 class ShippingLine(Shape):
     original_price_set: MoneyBag | None = None
 
@@ -182,6 +190,7 @@ class Order(Shape):
     shipping_lines: Connection[ShippingLine] | None = None
     line_items: Connection[LineItem] | None = None
     refunds: list[Refund] | Connection[Refund] | None = None
+    fulfillments: list[Fulfillment] | Connection[Fulfillment] | None = None
     # only the CSV export's: it names no customer id. No query of ours asks for it.
     customer_email: str | None = msgspec.field(name="(csv email)", default=None)
 

@@ -23,13 +23,14 @@ from connectors.base import Context, Page
 from connectors.canonical import Normalized
 from connectors.walmart.countries import alpha2
 from connectors.walmart.gather import Gathered
-from connectors.walmart.order_line import ZERO, LineSums, add_up
+from connectors.walmart.order_line import ZERO, LineSums, add_up, last, optional_micros
 from connectors.walmart.payload import Raw, find, parse, within
-from connectors.walmart.shapes import Order, OrderLine, OrderPage
+from connectors.walmart.shapes import Order, OrderLine, OrderPage, ShippingInfo
 from connectors.walmart.values import FieldError, customer, micros, money, share, text
 
 _FULFILLED_BY = {"WFSFULFILLED": "marketplace", "SELLERFULFILLED": "merchant", "3PLFULFILLED": "merchant"}
 _PER_UNIT = "charges of lines with several units were per unit: orderSummary says so"
+_NO_SHIPPING = ShippingInfo()
 _DECODER = msgspec.json.Decoder(OrderPage)
 
 
@@ -110,7 +111,8 @@ class _Orders(Gathered):
         kind = (order.orderType or "REGULAR").strip().upper()
         if kind not in ("REGULAR", "REPLACEMENT", "PREORDER"):
             self.note("orders.orderType", kind)
-        address = order.shippingInfo.postalAddress if order.shippingInfo else None
+        shipping = order.shippingInfo or _NO_SHIPPING
+        address = shipping.postalAddress
         return (
             self.channel,
             number,
@@ -128,6 +130,10 @@ class _Orders(Gathered):
             kind == "REPLACEMENT",
             False,
             updated if status == "cancelled" else None,
+            optional_micros(shipping.estimatedShipDate, "estimatedShipDate", self.note),
+            optional_micros(shipping.estimatedDeliveryDate, "estimatedDeliveryDate", self.note),
+            last([line.sent for line in lines if line.rank is not None]) if status == "completed" else None,
+            last([line.arrived for line in lines if line.rank is not None]),
         )
 
     def _item(self, number: str, line_id: str, source: OrderLine, line: LineSums) -> tuple[Any, ...]:

@@ -28,6 +28,7 @@ class LineSums:
 
     quantity: int
     updated: int | None = None
+    sent: int | None = None  # when the last of it was handed to a carrier, where each part of it says so
     cancelled: int = 0
     refunded_units: int | None = None
     rank: int | None = (
@@ -45,6 +46,12 @@ class LineSums:
     tax: Decimal = ZERO
     refunded: Decimal = ZERO  # what the buyer got back
     refunded_net: Decimal = ZERO  # the part of it that undoes the product's price
+
+    @property
+    def arrived(self) -> int | None:
+        """When the last of it was delivered. A line with a refund says when that was: its status has one date."""
+        is_delivered = self.rank == RANKS["DELIVERED"] and not self.refunded_units and not self.refunded
+        return self.updated if is_delivered else None
 
     @property
     def total(self) -> Decimal:
@@ -70,7 +77,7 @@ def add_up(source: OrderLine, note: Note) -> LineSums:
         quantity = sum(known)
     if quantity < 0:
         raise FieldError("orderLineQuantity", f"negative: {quantity}")
-    line = LineSums(quantity, micros(source.statusDate, "statusDate"))
+    line = LineSums(quantity, micros(source.statusDate, "statusDate"), _sent(source, note))
     _add_statuses(line, statuses, note)
     if source.charges and source.charges.charge:
         for charge in source.charges.charge:
@@ -80,6 +87,31 @@ def add_up(source: OrderLine, note: Note) -> LineSums:
     for refund in (*refunds, *((source.refunds and source.refunds.refund) or ())):
         _add_refund(line, refund)
     return line
+
+
+def optional_micros(value: str | int | None, field: str, note: Note) -> int | None:
+    """`micros` of a value that nothing depends on: None, and a note, where it cannot be read."""
+    try:
+        return micros(value, field)
+    except FieldError:
+        note(f"orders.{field}", str(value))
+        return None
+
+
+def _sent(source: OrderLine, note: Note) -> int | None:
+    given = source.orderLineStatuses.orderLineStatus if source.orderLineStatuses else None
+    sent = [
+        optional_micros(entry.trackingInfo.shipDateTime, "shipDateTime", note) if entry.trackingInfo else None
+        for entry in given or ()
+        if (entry.status or "").strip().upper() not in _CANCELLED
+    ]
+    return last(sent)
+
+
+def last(instants: list[int | None]) -> int | None:
+    """The newest; None unless all are known."""
+    known = [at for at in instants if at is not None]
+    return max(known) if known and len(known) == len(instants) else None
 
 
 def _statuses(source: OrderLine) -> list[tuple[str, int | None]]:

@@ -43,9 +43,14 @@ class Quantity(msgspec.Struct, gc=False):
     amount: Decimal | None = None
 
 
+class TrackingInfo(msgspec.Struct, gc=False):
+    shipDateTime: Text = None
+
+
 class LineStatus(msgspec.Struct, gc=False):
     status: str | None = None
     statusQuantity: Quantity | None = None
+    trackingInfo: TrackingInfo | None = None
 
 
 class LineStatuses(msgspec.Struct, gc=False):
@@ -94,6 +99,8 @@ class PostalAddress(msgspec.Struct, gc=False):
 
 
 class ShippingInfo(msgspec.Struct, gc=False):
+    estimatedShipDate: Text = None
+    estimatedDeliveryDate: Text = None
     postalAddress: PostalAddress | None = None
 
 

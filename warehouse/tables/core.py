@@ -158,6 +158,12 @@ class Order(Base):
     is_replacement: Mapped[bool] = mapped_column(comment="Free replacement: no sale, no money.")
     is_test: Mapped[bool] = mapped_column(comment="Test order: kept, counted nowhere.")
     cancelled_at: Mapped[UtcDateTime | None] = mapped_column(comment="Null: not cancelled, or not told when.")
+    ship_by_at: Mapped[UtcDateTime | None] = mapped_column(
+        comment="Promised to the buyer: sent by then. Null: not told, as are the three below."
+    )
+    deliver_by_at: Mapped[UtcDateTime | None] = mapped_column(comment="Promised: delivered by then.")
+    shipped_at: Mapped[UtcDateTime | None] = mapped_column(comment="When the last of it was sent.")
+    delivered_at: Mapped[UtcDateTime | None] = mapped_column(comment="When the last of it arrived.")
     run_id: Mapped[Key | None] = mapped_column(comment="ops.runs.id that wrote this version.")
 
 

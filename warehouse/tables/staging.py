@@ -33,6 +33,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "is_replacement": FLAG,
         "is_test": FLAG,
         "cancelled_at": INSTANT,
+        "ship_by_at": INSTANT,
+        "deliver_by_at": INSTANT,
+        "shipped_at": INSTANT,
+        "delivered_at": INSTANT,
     },
     "order_items": {
         "channel": TEXT,

@@ -48,6 +48,7 @@ _OPTIONAL = (
     "ship-state",
     "ship-country",
 )
+_NOT_TOLD = ("cancelled_at", "ship_by_at", "deliver_by_at", "shipped_at", "delivered_at")
 _KEPT = {*_AMOUNTS, *_REQUIRED, *_OPTIONAL}  # of a refused line
 _MONEY = pl.Decimal(38, 4)
 _LINE, _ORDER = "line", "amazon-order-id"
@@ -347,7 +348,7 @@ def _orders(read: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
             pl.col("ship-state").alias("ship_region"),
             pl.lit(False).alias("is_replacement"),
             pl.lit(False).alias("is_test"),
-            pl.lit(None, dtype=INSTANT).alias("cancelled_at"),
+            *(pl.lit(None, dtype=INSTANT).alias(name) for name in _NOT_TOLD),
         ),
         "orders",
     )

@@ -5,6 +5,7 @@
 - Whether `TAX` is inside `ITEM` follows from the line's own total where that tells, else from the
   marketplace. Revenue (`net_amount`) is `ITEM` - discounts on the item - tax inside it.
 - An order always comes with all its lines; if one cannot be read the whole order is refused.
+- When an order left is told by its packages, which only orders that the merchant sends have; when one arrived, nowhere.
 """
 
 from typing import Any, NamedTuple
@@ -20,7 +21,9 @@ from connectors.amazon.normalize.orders_2026_shapes import (
     Order,
     OrderFulfillment,
     OrderProceeds,
+    Package,
     Page,
+    TimeWindow,
 )
 from connectors.amazon.normalize.proceeds import CENT, Parts, amount_of
 from connectors.amazon.normalize.values import (
@@ -170,8 +173,25 @@ class _Reader:
             "is_replacement": any(a.associationType in REPLACEMENTS for a in order.associatedOrders or ()),
             "is_test": False,
             "cancelled_at": None,  # Amazon gives no instant of it
+            "ship_by_at": self._end(fulfillment.shipByWindow, "fulfillment.shipByWindow"),
+            "deliver_by_at": self._end(fulfillment.deliverByWindow, "fulfillment.deliverByWindow"),
+            "shipped_at": self._left(order.packages) if status == "completed" else None,
+            "delivered_at": None,
         }
         return row, [line.row for line in lines]
+
+    def _end(self, window: TimeWindow | None, field: str) -> int | None:
+        return self._notes.optional_instant(window.latestDateTime, field) if window is not None else None
+
+    def _left(self, packages: list[Package] | None) -> int | None:
+        """When the last package was handed to its carrier; None unless each that counts says so."""
+        sent = [
+            self._notes.optional_instant(package.shipTime, "packages.shipTime")
+            for package in packages or ()
+            if package.packageStatus is None or package.packageStatus.status != "CANCELLED"
+        ]
+        known = [at for at in sent if at is not None]
+        return max(known) if known and len(known) == len(sent) else None
 
     def _line(self, item: Item, channel: str, order_id: str, status: str, included: bool) -> "_Line":
         ordered = units(item.quantityOrdered, "orderItems.quantityOrdered", required=True) or 0

@@ -82,9 +82,26 @@ class Recipient(msgspec.Struct, gc=False):
     deliveryAddress: Address | None = None
 
 
+class TimeWindow(msgspec.Struct, gc=False):
+    latestDateTime: Any = None
+
+
 class OrderFulfillment(msgspec.Struct, gc=False):
     fulfillmentStatus: str | None = None
     fulfilledBy: str | None = None
+    shipByWindow: TimeWindow | None = None
+    deliverByWindow: TimeWindow | None = None
+
+
+class PackageStatus(msgspec.Struct, gc=False):
+    status: str | None = None
+
+
+class Package(msgspec.Struct, gc=False):
+    """Of orders the merchant sends; Amazon's own have none."""
+
+    shipTime: Any = None
+    packageStatus: PackageStatus | None = None
 
 
 class Associated(msgspec.Struct, gc=False):
@@ -104,6 +121,7 @@ class Order(msgspec.Struct, gc=False):
     recipient: Recipient | None = None
     proceeds: OrderProceeds | None = None
     fulfillment: OrderFulfillment | None = None
+    packages: list[Package] | None = None
 
 
 class Page(msgspec.Struct, gc=False):

@@ -92,6 +92,8 @@ class Order(msgspec.Struct):
     LastUpdateDate: Any
     OrderStatus: str
     PurchaseDate: Any
+    LatestShipDate: Any = None
+    LatestDeliveryDate: Any = None
     FulfillmentChannel: str | None = None
     SalesChannel: str | None = None
     MarketplaceId: str | None = None
@@ -195,6 +197,10 @@ class _Reader:
             "is_replacement": truth(order.IsReplacementOrder) or bool(text(order.ReplacedOrderId)),
             "is_test": False,
             "cancelled_at": None,
+            "ship_by_at": self._notes.optional_instant(order.LatestShipDate, "LatestShipDate"),
+            "deliver_by_at": self._notes.optional_instant(order.LatestDeliveryDate, "LatestDeliveryDate"),
+            "shipped_at": None,  # v0 does not say
+            "delivered_at": None,
         }
         return row, [line["row"] for line in lines]
 

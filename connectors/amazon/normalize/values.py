@@ -22,6 +22,7 @@ MAX_AMOUNT = 10**11  # of any currency; larger is a broken number, not a sale
 MAX_UNITS = 10_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+_FIRST_SALE = 788_918_400_000_000  # 1995 in microseconds
 _MICROSECOND = timedelta(microseconds=1)
 _CACHE_SIZE = 200_000
 
@@ -234,6 +235,16 @@ class Notes:
         """A note about one record that stands for all of its kind on the page."""
         if not any(note.startswith(topic) for note in self._seen):
             self._seen[f"{topic} (first seen: {natural_key})"] = None
+
+    def optional_instant(self, value: Any, field: str) -> int | None:
+        """`instant` of a value that nothing depends on: None, and a note, where it cannot be read. Amazon says 1970
+        where it does not know."""
+        try:
+            found = instant(value, field)
+        except BadValueError as error:
+            self.add(str(error))
+            return None
+        return found if found is None or found >= _FIRST_SALE else None
 
     def all(self) -> tuple[str, ...]:
         return tuple(self._seen)

@@ -274,3 +274,15 @@ def test_text_of_every_kind_survives_and_nul_does_not(loader):
     )
     assert loader.one("SELECT order_number, ship_region FROM core.orders") == (odd.replace("\x00", ""), "")
     assert loader.one("SELECT title FROM core.order_items") == "\\."
+
+
+def test_a_source_that_does_not_tell_when_an_order_was_sent_does_not_take_it_back(loader):
+    told = {"ship_by_at": T0 + DAY, "shipped_at": T0 + HOUR}
+    loader.load({"orders": [order("A", **told)], "order_items": [line("A")]})
+    loader.load({"orders": [order("A", updated=T0 + DAY, delivered_at=T0 + DAY)], "order_items": [line("A")]})
+    columns = "ship_by_at, deliver_by_at, shipped_at, delivered_at"
+    assert loader.one(f"SELECT {columns} FROM core.orders") == (T0 + DAY, None, T0 + HOUR, T0 + DAY)
+
+    before = row_versions(loader)
+    loader.load({"orders": [order("A", updated=T0 + DAY)], "order_items": [line("A")]})  # as a report has it
+    assert row_versions(loader) == before

@@ -38,6 +38,14 @@ def test_every_frame_is_recognised_by_its_columns():
         assert _staged_row(name, row(name)) is not None, name
 
 
+def test_a_row_kept_before_there_was_a_column_is_read_without_it():
+    former = row("orders", external_id="1", delivered_at="2026-02-01T10:00:00+00:00")
+    del former["delivered_at"]
+    frame = _staged_row("orders", former)
+    assert frame is not None
+    assert frame.select("external_id", "delivered_at").row(0) == ("1", None)
+
+
 def test_cents_are_not_read_as_floats():
     raw = json.loads('{"total": 0.1}', parse_float=Decimal)
     frame = _staged_row("orders", {**row("orders"), **raw})

@@ -400,3 +400,35 @@ def test_any_poison_in_any_field_is_read_or_refused_and_never_crashes(data):
 
     assert "113-2" in read.frame("orders")["external_id"].to_list()
     assert read.frame("orders").height + len(read.rejected) == 2
+
+
+WINDOWS = {
+    "shipByWindow": {"latestDateTime": "2026-02-03T07:59:59Z"},
+    "deliverByWindow": {"earliestDateTime": "2026-02-05T08:00:00Z", "latestDateTime": "2026-02-09T07:59:59Z"},
+}
+
+
+def sent_with(*packages, **fulfillment):
+    """When a shipped order was promised and sent: (ship by, deliver by, shipped, delivered), and the notes."""
+    told = {"fulfillmentStatus": "SHIPPED", **WINDOWS, **fulfillment}
+    read = read_orders(order(item(), fulfillment=told, packages=list(packages)))
+    row = read.frame("orders").select("ship_by_at", "deliver_by_at", "shipped_at", "delivered_at").row(0)
+    return row, read.notes
+
+
+def test_an_order_left_when_its_last_package_did_and_what_is_not_told_stays_open():
+    first, last = {"shipTime": "2026-02-02T10:00:00Z"}, {"shipTime": "2026-02-02T18:00:00Z"}
+    thrown_away = {"shipTime": "2026-02-08T10:00:00Z", "packageStatus": {"status": "CANCELLED"}}
+    promised = datetime(2026, 2, 3, 7, 59, 59, tzinfo=UTC), datetime(2026, 2, 9, 7, 59, 59, tzinfo=UTC)
+
+    row, _ = sent_with(last, first, thrown_away)
+    assert row == (*promised, datetime(2026, 2, 2, 18, tzinfo=UTC), None)
+    assert sent_with(first, {"packageStatus": {"status": "SHIPPED"}})[0] == (*promised, None, None)
+    assert sent_with()[0] == (*promised, None, None)
+    assert sent_with(first, fulfillmentStatus="PARTIALLY_SHIPPED")[0] == (*promised, None, None)
+
+
+def test_a_promise_that_cannot_be_read_costs_no_order():
+    row, notes = sent_with(shipByWindow={"latestDateTime": "soon"}, deliverByWindow={"latestDateTime": 0})
+    assert row == (None, None, None, None)
+    assert any("shipByWindow" in note for note in notes)

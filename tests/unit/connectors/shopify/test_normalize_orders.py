@@ -311,3 +311,26 @@ def test_allocations_asked_for_without_their_amounts_leave_the_word_to_the_total
     told = line(price="10.0", discountAllocations=[{"discountApplication": {}}], totalDiscountSet=bag("2.0"))
 
     assert only(orders(order(1, told)).frame("order_items"))["discount"] == Decimal("2.0000")
+
+
+def parcel(created="2026-02-02T09:00:00Z", delivered=None, status="SUCCESS"):
+    return {"status": status, "createdAt": created, "deliveredAt": delivered}
+
+
+@pytest.mark.parametrize(
+    ("parcels", "state", "shipped_hour", "delivered_hour"),
+    [
+        ([parcel(), parcel("2026-02-02T11:00:00Z")], "FULFILLED", 11, None),
+        ([parcel(delivered="2026-02-02T20:00:00Z")], "FULFILLED", 9, 20),
+        ([parcel(delivered="2026-02-02T20:00:00Z"), parcel()], "FULFILLED", 9, None),  # one is on its way
+        ([parcel(), parcel("2026-02-02T23:00:00Z", status="CANCELLED")], "FULFILLED", 9, None),
+        ([parcel()], "PARTIALLY_FULFILLED", None, None),  # the rest is not sent yet
+        ([], "FULFILLED", None, None),
+        (None, "FULFILLED", None, None),  # an older answer that was not asked for it
+    ],
+)
+def test_an_order_left_with_its_last_parcel(parcels, state, shipped_hour, delivered_hour):
+    row = only(orders(order(displayFulfillmentStatus=state, fulfillments=parcels)).frame("orders"))
+    hours = [at and at.hour for at in (row["shipped_at"], row["delivered_at"])]
+    assert hours == [shipped_hour, delivered_hour]
+    assert (row["ship_by_at"], row["deliver_by_at"]) == (None, None)

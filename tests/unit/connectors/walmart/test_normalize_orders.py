@@ -362,3 +362,39 @@ def test_several_currencies_in_one_order_are_refused():
     foreign["chargeAmount"]["currency"] = "CAD"
     got = read(order("1", line("1"), line("2", charges={"charge": [foreign]})))
     assert got.rejected[0].field == "charge.chargeAmount.currency"
+
+
+SENT, ARRIVED = "2026-02-02T10:00:00Z", "2026-02-04T15:00:00Z"
+PROMISED = {"estimatedShipDate": "2026-02-03T06:00:00Z", "estimatedDeliveryDate": 1770616800000}
+
+
+def sent_line(number="1", status="Delivered", sent=SENT, **changes):
+    told = statuses((status, "1"))
+    if sent:
+        told["orderLineStatus"][0]["trackingInfo"] = {"shipDateTime": sent}
+    return line(number, orderLineStatuses=told, statusDate=ARRIVED, **changes)
+
+
+@pytest.mark.parametrize(
+    ("lines", "shipped", "delivered"),
+    [
+        ([sent_line(), sent_line("2", sent="2026-02-02T12:00:00Z")], "2026-02-02T12:00:00Z", ARRIVED),
+        ([sent_line(status="Shipped")], SENT, None),
+        ([sent_line(), sent_line("2", "Shipped")], SENT, None),
+        ([sent_line(), sent_line("2", "Cancelled", sent=None)], SENT, ARRIVED),
+        ([sent_line(), sent_line("2", "Acknowledged", sent=None)], None, None),
+        ([sent_line(sent=None)], None, ARRIVED),
+        ([sent_line(sent="yesterday")], None, ARRIVED),
+        # The one date of a status may be the refund's now.
+        ([sent_line(refund=refund(charge("-5.00")))], SENT, None),
+    ],
+)
+def test_when_an_order_was_promised_sent_and_delivered(lines, shipped, delivered):
+    row = only(read(order("1", *lines, shippingInfo=PROMISED)), "orders")
+
+    def instant(text):
+        return text and datetime.fromisoformat(text)
+
+    assert (row["shipped_at"], row["delivered_at"]) == (instant(shipped), instant(delivered))
+    assert row["ship_by_at"] == datetime(2026, 2, 3, 6, tzinfo=UTC)
+    assert row["deliver_by_at"] == datetime(2026, 2, 9, 6, tzinfo=UTC)
