@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import flow, get_run_logger, runtime, tags
+from prefect import flow, get_run_logger, runtime, tags, task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -16,6 +17,8 @@ from connectors import registry
 from flows import connections, limits, report
 from flows.ingest import Ingested, ingest
 from flows.instants import Instant
+from flows.retry import DELAYS, RETRIES, is_transient
+from warehouse import checks
 
 # Products first, so that an order's lines find their product; money that comes back last.
 ORDER = ("products", "inventory", "orders", "refunds", "returns", "carts", "customers", "fees", "feedback")
@@ -38,7 +41,7 @@ def sync(
     """Read changes of `resources` ("orders", "inventory", …, "fees" or "all") up to `until`.
 
     `accounts` empty means all that are configured. Ends as Failed when any account failed; what the others
-    brought is in the warehouse all the same.
+    brought is in the warehouse all the same; or when a check of what is there now failed.
     """
     until = until or datetime.now(UTC)
     log = get_run_logger()
@@ -75,10 +78,31 @@ def sync(
     report.table(
         key, [result.shown() for result in done], "What was read and written, by account and resource"
     )
-    if failures:
-        report.page(f"{key}-failures", report.bullet_list(failures), "What failed and why")
-        return Failed(message="; ".join(failures), data=done)
+    results = check() if any(result.inserted or result.updated for result in done) else []
+    report.table(f"{key}-checks", [result.row() for result in results], "What must hold after every load")
+    broken = [
+        f"{result.name}: {result.detail}" for result in results if not result.ok and result.severity == "fail"
+    ]
+    if failures or broken:
+        report.page(f"{key}-failures", report.bullet_list([*failures, *broken]), "What failed and why")
+        return Failed(message="; ".join([*failures, *broken]), data=done)
     return completed(done)
+
+
+@task(
+    name="check",
+    retries=RETRIES,
+    retry_delay_seconds=DELAYS,
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+)
+def check() -> list[checks.CheckResult]:
+    """Assertions on the business days that changed and are not published yet, each marked fail or warn."""
+    results = checks.after_load(connections.postgres(), changed_days=True)
+    for result in results:
+        if not result.ok:
+            get_run_logger().warning("%s: %s", result.name, result.detail)
+    return results
 
 
 def chosen(resources: Sequence[str], platform: str) -> list[str]:

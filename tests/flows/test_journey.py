@@ -15,14 +15,15 @@ from connectors.sandbox.faults import Fault
 from flows import connections, limits, tracing
 from flows import forecast as forecasting
 from flows.alerting import stock_alerts
-from flows.forecast import forecast, model_registry, train
+from flows.forecast import Choice, forecast, model_registry, train
 from flows.inventory_planning import inventory_planning, what_if
 from flows.rollup import roll_up
 from flows.sync import sync
+from models import registry
 from tests.canaries import in_clickhouse, in_files, in_postgres, in_sqlite, in_text, listening
 from tests.sandbox_factories import NOON
 from warehouse import alerts as store
-from warehouse import demand_sums, read
+from warehouse import demand_sums, forecast_totals, read
 from warehouse.tables.planning import NAMES as PLANNED
 
 pytestmark = [pytest.mark.prefect, pytest.mark.stack]
@@ -155,6 +156,24 @@ def test_a_page_that_dies_moves_no_watermark_and_the_next_run_heals(synced):
     assert healed > before
 
 
+def test_a_load_that_does_not_add_up_fails_its_run(synced):
+    stray = (
+        "INSERT INTO core.sales_events (order_id, line_id, channel_id, kind, reference, happened_at, happened_date,"
+        " order_date, currency, units, gross_amount, discount_amount, net_amount, refunded_units, refunded_amount,"
+        " refunded_net_amount, recorded_at) SELECT -1, '1', channel_id, 'sale', '', happened_at, happened_date,"
+        " order_date, currency, 1, 1, 0, 1, 0, 0, 0, now() FROM core.sales_events ORDER BY order_date DESC LIMIT 1"
+    )
+    with connections.postgres().begin() as connection:
+        connection.execute(text(stray))
+    later = synced.move_to(synced.now + timedelta(hours=6))
+    state = sync(["orders"], until=later, return_state=True)
+    with connections.postgres().begin() as connection:
+        connection.execute(text("DELETE FROM core.sales_events WHERE order_id = -1"))
+    assert state.is_failed()
+    assert "ledger events belong to an order: 1 events without an order" in state.message
+    assert sum(result.inserted for result in state.result(raise_on_failure=False)) > 0  # what was read stays
+
+
 @pytest.fixture
 def in_parts(synced, monkeypatch):
     """A catalogue in a few parts, and only the quick models: the slow ones have tests of their own."""
@@ -176,6 +195,12 @@ def test_stock_and_forecast_become_messages_once(synced, in_parts):
     assert stored.filter(model="ensemble")["series_id"].n_unique() == known
     assert 0 < stored.filter(model="ets")["series_id"].n_unique() < known  # members of the first part alone
     assert demand_sums.latest(connections.postgres())["series_id"].n_unique() == known
+    units = stored.filter(model="ensemble")["yhat"].sum()
+    for level in ("total", "channel", "category", "channel and category"):
+        added_up = [
+            row for row in forecast_totals.ahead(connections.postgres(), (21,)) if row["level"] == level
+        ]
+        assert sum(row["next_21_days"] for row in added_up) == pytest.approx(units)
     first = stock_alerts(now, return_state=True).result()
     assert first["changes"], "the small world should run low somewhere"
     taken = [message for message in first["sent"] if message["state"] in {"accepted", "delivered"}]
@@ -260,7 +285,9 @@ def test_the_plan_from_that_forecast_stands_in_clickhouse(synced):
     assert then["average_stock"]["change"] > 0
 
 
-def test_one_sku_and_one_model_are_trained_by_hand_and_the_nights_keep_theirs(synced, in_parts):
+def test_one_sku_and_one_model_are_trained_by_hand_and_the_nights_keep_theirs(
+    synced, in_parts, monkeypatch, tmp_path
+):
     engine, day = connections.postgres(), synced.now.date()
     before = read.latest_forecasts(engine, ["ensemble"])
     nightly = {path.name for path in model_registry().iterdir()}
@@ -269,6 +296,12 @@ def test_one_sku_and_one_model_are_trained_by_hand_and_the_nights_keep_theirs(sy
         account = connection.scalar(
             text("SELECT account FROM core.channels WHERE name = :name"), {"name": channel}
         )
+
+    plan = tmp_path / "promotions.csv"
+    first, last = day - timedelta(days=40), day + timedelta(days=5)
+    plan.write_text(f"sku,channel,first_date,last_date\n{sku},,{first},{last}\n")
+    monkeypatch.setenv("WHARF_PROMOTIONS_FILE", str(plan))
+    connections.settings.cache_clear()
 
     trained = train(day, 21, "quick", skus=[sku], account=account, members=["ets"], return_state=True)
 
@@ -281,5 +314,8 @@ def test_one_sku_and_one_model_are_trained_by_hand_and_the_nights_keep_theirs(sy
     assert {series.split("|")[1] for series in renewed["series_id"]} == {sku}
     assert channel in {series.split("|")[0] for series in renewed["series_id"]}
     assert {path.name for path in model_registry().iterdir()} == nightly
+    by_hand = model_registry(Choice(skus=(sku,)))
+    (version,) = registry.versions(by_hand)
+    assert "promo" in registry.manifest_of(by_hand, version)["known"]
     unknown = train(day, 21, "quick", skus=["never-sold"], return_state=True)
     assert "never-sold" in unknown.message

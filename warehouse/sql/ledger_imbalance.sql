@@ -1,5 +1,5 @@
 -- Lines whose events do not add up to what they count for. Refunds are compared where nothing was cancelled;
--- beside a cancellation they stop at what is left.
+-- beside a cancellation they stop at what is left. {of}: of which orders, all without it.
 WITH lines AS (
     {line_sales}
 ),
@@ -7,6 +7,7 @@ events AS (
     SELECT order_id, line_id, sum(units) AS units, sum(net_amount) AS net, sum(gross_amount) AS gross,
            sum(refunded_units) AS refunded_units, sum(refunded_net_amount) AS refunded_net
     FROM core.sales_events
+    {of}
     GROUP BY 1, 2
 )
 SELECT coalesce(l.order_id, e.order_id) AS order_id, coalesce(l.line_id, e.line_id) AS line_id
