@@ -3,11 +3,9 @@
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from math import ceil
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import polars as pl
@@ -19,23 +17,16 @@ from prefect.futures import wait
 from prefect.states import Completed, Failed
 
 from flows import accuracy, connections, forecast_pictures, limits, reordering, report, stopping, task_runner
+from flows.demand_parts import Part, parts_of
 from models import forecast as forecasting
-from models import registry
+from models import promotions, registry
 from models.base import MEMBERS, Effort, ForecastSettings
-from warehouse import demand_sums, forecasts, plans, read
+from warehouse import demand_sums, forecast_totals, forecasts, order_counts, plans, read
 
 SERIES_AT_ONCE = 2_000  # bounds memory: a part takes under 1 GB in any process
+BUYERS_DAYS = 90  # whose country's holidays count
 KEPT_DAYS = 400  # of past forecasts, to be measured against what came
 SUMS_KEPT_DAYS = 14  # of series no forecast reached since
-
-
-@dataclass(frozen=True)
-class Part:
-    """Products whose series are forecast together. The first part teaches the models all others use."""
-
-    number: int
-    products: list[int]
-    series: int
 
 
 @dataclass(frozen=True)
@@ -196,6 +187,7 @@ def _foresee(
         failures += [outcome.failure] if outcome.failure else []
         show(100 * done / catalogue.series)
     tidy(generated_at)
+    roll_up()
     is_cut_short = reached < len(rest)
     summary = {
         **first,
@@ -258,37 +250,7 @@ def divide(day: date, choice: Choice = ALL) -> Catalogue:
         raise ValueError(f"never sold, so there is nothing to learn from: SKU {', '.join(sorted(unsold))}")
     series = dict(zip(found["product_id"].to_list(), found["series"].to_list(), strict=True))
     categories = tuple(sorted(set(found["category"].fill_null("").to_list())))
-    return Catalogue(_parts(series, SERIES_AT_ONCE), categories, tuple(channels))
-
-
-def _parts(series: dict[int, int], at_once: int) -> list[Part]:
-    """Parts of about `at_once` series from products (best seller first) and how many series each has."""
-    if sum(series.values()) <= at_once:
-        return [Part(1, list(series), sum(series.values()))] if series else []
-    best = _filled(series, list(series), at_once // 2)
-    others = list(series)[len(best) :]
-    drawn = set(_filled(series, Random(7).sample(others, len(others)), at_once // 2))  # noqa: S311 the same draw every night
-    waiting = [product for product in others if product not in drawn]
-    found = [best + sorted(drawn)]
-    left = sum(series[product] for product in waiting)
-    fair = (
-        min(at_once, ceil(left / ceil(left / at_once)) + max(series.values())) if left else 0
-    )  # no stump at the end
-    while waiting:
-        found.append(_filled(series, waiting, fair))
-        waiting = waiting[len(found[-1]) :]
-    return [Part(n, part, sum(series[product] for product in part)) for n, part in enumerate(found, 1)]
-
-
-def _filled(series: dict[int, int], products: Sequence[int], most: int) -> list[int]:
-    """The first products that have `most` series together, at least one."""
-    total, taken = 0, list[int]()
-    for product in products:
-        total += series[product]
-        if taken and total > most:
-            break
-        taken.append(product)
-    return taken
+    return Catalogue(parts_of(series, SERIES_AT_ONCE), categories, tuple(channels))
 
 
 @materialize(
@@ -322,12 +284,11 @@ def predict(
     last_day = history_until or history["date"].max()
     assert isinstance(last_day, date)
     result = forecasting.run(
-        history,
+        _planned(history, last_day + timedelta(days=horizon)),
         horizon,
-        settings=ForecastSettings(
+        settings=replace(
+            _settings(day, effort),
             members=choice.members or settings.members or MEMBERS,
-            effort=effort,
-            workers=settings.workers,
             retrain=retrain,
             origin=last_day,
             categories=categories,
@@ -349,6 +310,9 @@ def predict(
         scores={score["model"]: score for score in scores} if teaches and not choice else None,
         history_until=last_day,
         model_version=None if choice else result.version,
+        spreads={level: spread.to_json() for level, spread in result.spreads.items()}
+        if teaches and not choice
+        else None,
     )
     if result.version and result.backtest and not choice:  # trained just now
         manifest = registry.manifest_of(model_registry(), result.version)
@@ -376,6 +340,16 @@ def tidy(now: datetime) -> None:
     demand_sums.forget(engine, before=now - timedelta(days=SUMS_KEPT_DAYS))
 
 
+@task(name="roll-up-forecasts", cache_policy=NO_CACHE)
+def roll_up() -> None:
+    """What the stored forecasts add up to by category, channel and in all; shown for the next 30, 60 and 90 days."""
+    engine = connections.postgres()
+    forecast_totals.roll_up(engine)
+    report.table(
+        "forecast-totals", forecast_totals.ahead(engine), "Units expected, added up over the forecasts"
+    )
+
+
 @task(name="score", cache_policy=NO_CACHE)
 def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str, Any]]:
     """Rolling-origin backtest over the part of the catalogue the models learn from; only scores leave it."""
@@ -385,20 +359,41 @@ def score(day: date, horizon: int, folds: int, effort: Effort) -> list[dict[str,
         return []
     history = read.daily_demand(connections.postgres(), until=day, products=catalogue.parts[0].products)
     result = forecasting.backtest(
-        history,
+        _planned(history, day),
         horizon,
         folds,
-        settings=ForecastSettings(
-            members=connections.settings().members or MEMBERS,
-            effort=effort,
-            workers=connections.settings().workers,
-        ),
+        settings=_settings(day, effort),
         progress=lambda step, done, total: log.info("%s: %s of %s", step, done, total),
     )
     rows: list[dict[str, Any]] = result.scores.to_dicts()
     report.table("backtest-scores", rows, "Errors by model; seasonal_naive is the bar")
+    report.table("backtest-levels", result.by_level.to_dicts(), "Errors by level and days ahead")
     forecast_pictures.show_backtest(history, result)
     return rows
+
+
+def _settings(day: date, effort: Effort) -> ForecastSettings:
+    """What the installation says of forecasts, and whose holidays each channel's buyers have."""
+    settings = connections.settings()
+    since = datetime.combine(day, datetime.min.time(), UTC) - timedelta(days=BUYERS_DAYS)
+    channels = order_counts.channels(connections.postgres(), since).drop_nulls("country")
+    return ForecastSettings(
+        members=settings.members or MEMBERS,
+        effort=effort,
+        workers=settings.workers,
+        countries=dict(channels.select("channel", "country").iter_rows()),
+        known_ahead=("promo",) if settings.promotions_file else (),
+    )
+
+
+def _planned(history: pl.DataFrame, until: date) -> pl.DataFrame:
+    """`history` and, where WHARF_PROMOTIONS_FILE tells of them, its promotions as far as `until`."""
+    file = connections.settings().promotions_file
+    return (
+        history
+        if file is None
+        else promotions.with_promotions(history, promotions.read_promotions(file), until)
+    )
 
 
 def model_registry(choice: Choice = ALL) -> Path:

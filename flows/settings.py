@@ -73,6 +73,8 @@ class WharfSettings(BaseSettings):
     workers: int = Field(default=2, ge=1, le=64, validation_alias="WHARF_WORKERS")
     # Which models forecast, by name and separated by spaces; empty: all
     forecast_members: str = Field(default="", validation_alias="WHARF_FORECAST_MEMBERS")
+    # The merchant's own promotions, past and ahead: sku,channel,first_date,last_date
+    promotions_file: Path | None = Field(default=None, validation_alias="WHARF_PROMOTIONS_FILE")
     # Where the parts of a large catalogue are forecast: one after the other here, or side by side on Dask
     task_runner: Literal["local", "dask"] = Field(default="local", validation_alias="WHARF_TASK_RUNNER")
     # tcp://host:port of a Dask scheduler; without one the run starts WHARF_WORKERS processes of its own

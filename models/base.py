@@ -6,7 +6,7 @@ that are known ahead. Forecast frame, one row per series, day and model: the col
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -52,7 +52,7 @@ class ForecastSettings:
 
     `origin`: forecast every series from the day after this one (default: after its own last known `y`).
     `calibration_folds`: past origins from which weights and intervals are learned (default: 3 quick, 4 full).
-    `country`: ISO code whose public holidays Prophet knows; None for none.
+    `countries`: ISO codes whose public holidays Prophet knows, by channel; "" stands for those not named.
     `categories`, `channels`: labels there are beside those in the frame, where it holds only some of the series.
     `retrain`: True trains although stored models fit, False never trains, None trains when they do not fit.
     """
@@ -63,7 +63,7 @@ class ForecastSettings:
     effort: Effort = "quick"
     seed: int = 7
     origin: date | None = None
-    country: str | None = None
+    countries: Mapping[str, str] = field(default_factory=dict)
     known_ahead: tuple[str, ...] = ()
     retrain: bool | None = None
     categories: tuple[str, ...] = ()

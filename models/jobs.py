@@ -9,6 +9,7 @@ from models.base import Effort, Floats, Ints, Origin
 from models.panel import Panel
 
 Answer = dict[int, Floats]
+Countries = dict[str, str]  # by channel
 
 
 def baselines(
@@ -30,20 +31,22 @@ def baselines(
     }
 
 
-def prophet_own(folder: Path, rows: Ints, origins: list[Origin], horizon: int, country: str | None) -> Answer:
+def prophet_own(
+    folder: Path, rows: Ints, origins: list[Origin], horizon: int, countries: Countries
+) -> Answer:
     """Own Prophet fits of some series."""
     from models.prophet_model import ProphetModel
 
-    return ProphetModel(country).forecast(Panel.load(folder).take(rows), origins, horizon)
+    return ProphetModel(countries).forecast(Panel.load(folder).take(rows), origins, horizon)
 
 
 def prophet_groups(
-    folder: Path, origins: list[Origin], horizon: int, country: str | None, most: int
+    folder: Path, origins: list[Origin], horizon: int, countries: Countries, most: int
 ) -> Answer:
     """Group Prophet fits for every series."""
     from models.prophet_model import ProphetGroups
 
-    return ProphetGroups(country, most).forecast(Panel.load(folder), origins, horizon)
+    return ProphetGroups(countries, most).forecast(Panel.load(folder), origins, horizon)
 
 
 def arima_fit(folder: Path, rows: Ints, trained_at: int) -> dict[str, tuple[int, list[float]]]:

@@ -126,14 +126,14 @@ def _plan(
             arguments = {"folder": folder / PLAIN, "rows": part, "trained_at": earliest}
             planned.append(Job(f"arima orders {number + 1}", "models.jobs:arima_fit", arguments))
     if "prophet" in settings.members:
-        country = {"country": settings.country}
-        grouped = {**common, **country, "most": PROPHET_GROUPS[settings.effort]}
+        holidays = {"countries": dict(settings.countries)}
+        grouped = {**common, **holidays, "most": PROPHET_GROUPS[settings.effort]}
         planned.append(Job("prophet groups", "models.jobs:prophet_groups", grouped))
         spaced = [origin for origin in origins if origin.offset % horizon == 0]
         recent = sorted(spaced, key=lambda origin: origin.offset)[: 2 if settings.effort == "quick" else 3]
         own = _busiest(panel, OWN_PROPHET[settings.effort])
         for number, part in enumerate(jobs.chunks(own, PROPHET_CHUNK)):
-            arguments = {**common, **country, "origins": recent, "rows": part}
+            arguments = {**common, **holidays, "origins": recent, "rows": part}
             planned.append(Job(f"prophet {number + 1}", "models.jobs:prophet_own", arguments))
     if cheap := [member for member in settings.members if member in CHEAP]:
         planned.append(

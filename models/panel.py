@@ -16,6 +16,8 @@ import polars as pl
 from models.base import FLAGS_AND_LABELS, Floats, ForecastSettings, Ints
 
 EPOCH = date(1970, 1, 1)
+LONG_GAP = 14  # days without a row
+ZEROS_TOLD = 0.001  # share of rows with 0 units from which a file is taken to tell of days without sales
 LONGEST_HISTORY = 1_470  # four years and two weeks: older days teach no season that newer ones do not
 
 
@@ -120,7 +122,8 @@ def build_panel(
     """Arrays from a checked series frame, and notes on what was assumed.
 
     A series ends on its last given `y`; with `settings.origin` (or `common_end`) all end on one day, and days
-    between a series' last `y` and that day are not known. Days inside a series without a row are zero sales.
+    between a series' last `y` and that day are not known. Days inside a series without a row are zero sales, but
+    LONG_GAP of them and more in a file that has rows for days without sales: those were left out for a reason.
     """
     notes: list[str] = []
     frame = series.with_columns(pl.col("date").cast(pl.Int32).cast(pl.Int64).alias("day"))
@@ -162,7 +165,10 @@ def build_panel(
     y = np.where(np.arange(width)[None, :] >= starts[:, None], 0.0, np.nan)
     _forget_after_last(y, spans["given"].to_numpy(), ends)
     past = at < width
-    y[row[past], at[past]] = frame["y"].to_numpy()[past]
+    units = frame["y"].to_numpy()[past]
+    if (units == 0).mean() >= ZEROS_TOLD:
+        _forget_gaps(y, row[past], at[past], notes)
+    y[row[past], at[past]] = units
     if "in_stock" in frame.columns:
         out = past & (frame["in_stock"].to_numpy() == 0)
         y[row[out], at[out]] = np.nan
@@ -179,6 +185,23 @@ def _forget_after_last(y: Floats, given: Ints, ends: Ints) -> None:
     """With a common end, the days after a series' last `y` are not known (not zero)."""
     width = y.shape[1]
     y[np.arange(width)[None, :] > (width - 1 - (ends - given))[:, None]] = np.nan
+
+
+def _forget_gaps(y: Floats, row: Ints, at: Ints, notes: list[str]) -> None:
+    """Long runs of days without a row, inside a series: a shop shut for months sold nothing, and it says nothing."""
+    count, width = y.shape
+    day = np.arange(width)[None, :]
+    given = np.zeros((count, width), dtype=np.bool_)
+    given[row, at] = True
+    before = np.maximum.accumulate(np.where(given, day, -width), axis=1)
+    after = np.minimum.accumulate(np.where(given, day, 2 * width)[:, ::-1], axis=1)[:, ::-1]
+    gap = ~given & (before >= 0) & (after < width) & (after - before > LONG_GAP)
+    if gap.any():
+        y[gap] = np.nan
+        notes.append(
+            f"{int(gap.any(axis=1).sum())} series have gaps of {LONG_GAP} days and more without a row: taken as not"
+            " known, since days without sales have rows"
+        )
 
 
 def _covariates(
@@ -212,11 +235,8 @@ def _covariates(
         if column not in ("price", "promo", *settings.known_ahead) and not horizon:
             continue
         known[column] = _held(values) if column == "price" else np.nan_to_num(values, nan=0.0)
-        if (
-            float(np.nanmax(known[column], initial=0.0))
-            == float(np.nanmin(known[column], initial=0.0))
-            == 0.0
-        ):
+        # without a value it says nothing, but models that know the column must be given it
+        if not known[column].any() and column not in settings.known_ahead:
             del known[column]
     return known
 

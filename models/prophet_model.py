@@ -7,7 +7,7 @@ temporary directory until its process ends, so each fit clears what it left.
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ class ProphetModel:
 
     name = "prophet"
 
-    def __init__(self, country: str | None = None) -> None:
-        self.country = country
+    def __init__(self, countries: Mapping[str, str] | None = None) -> None:
+        self.countries = countries or {}
 
     def forecast(self, panel: Panel, origins: Sequence[Origin], horizon: int) -> dict[int, Floats]:
         """Means by offset; a series whose fit fails is NaN."""
@@ -40,7 +40,8 @@ class ProphetModel:
             values = np.full((panel.size, horizon), np.nan)
             for row in range(panel.size):
                 covariates = {name: known[row] for name, known in cut.known.items() if name == "promo"}
-                values[row] = fit_one(y[row], int(cut.end[row]), covariates, horizon, self.country)
+                country = country_of(cut, row, self.countries)
+                values[row] = fit_one(y[row], int(cut.end[row]), covariates, horizon, country)
             out[origin.offset] = values
         return out
 
@@ -50,8 +51,8 @@ class ProphetGroups:
 
     name = "prophet"
 
-    def __init__(self, country: str | None = None, most_groups: int = 40) -> None:
-        self.country = country
+    def __init__(self, countries: Mapping[str, str] | None = None, most_groups: int = 40) -> None:
+        self.countries = countries or {}
         self.most_groups = most_groups
 
     def forecast(self, panel: Panel, origins: Sequence[Origin], horizon: int) -> dict[int, Floats]:
@@ -70,10 +71,21 @@ class ProphetGroups:
                 total[share.sum(axis=0) <= 0.3 * level.sum()] = np.nan
                 promo = cut.known.get("promo")
                 covariates = {} if promo is None else {"promo": promo[rows].mean(axis=0)}
-                ahead = fit_one(total, int(cut.end[rows[0]]), covariates, horizon, self.country)
+                country = country_of(cut, int(rows[0]), self.countries)
+                ahead = fit_one(total, int(cut.end[rows[0]]), covariates, horizon, country)
                 values[rows] = level[:, None] * ahead[None, :]
             out[origin.offset] = values
         return out
+
+
+def country_of(panel: Panel, row: int, countries: Mapping[str, str]) -> str | None:
+    """Whose public holidays count for a series; None where that is not known or not a country of `holidays`."""
+    if not countries:
+        return None
+    import holidays
+
+    code = countries.get(panel.channels[panel.channel[row]], countries.get(""))
+    return code if code in holidays.list_supported_countries(include_aliases=False) else None
 
 
 def groups(panel: Panel, most: int) -> list[Ints]:

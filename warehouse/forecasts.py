@@ -32,10 +32,10 @@ _SAVE = """
 """
 _SAVE_RUN = """
     INSERT INTO core.forecast_runs AS r (
-        run_id, generated_at, history_until, horizon_days, series, rows, scores, model_version
+        run_id, generated_at, history_until, horizon_days, series, rows, scores, model_version, spreads
     )
     SELECT :run_id, :generated_at, :history_until, count(DISTINCT date), count(DISTINCT series_id), count(*),
-           CAST(:scores AS jsonb), :model_version
+           CAST(:scores AS jsonb), :model_version, CAST(:spreads AS jsonb)
     FROM incoming
     ON CONFLICT (generated_at) DO UPDATE SET
         series = r.series + CASE WHEN :is_new THEN EXCLUDED.series ELSE 0 END,
@@ -53,6 +53,7 @@ def save(
     scores: Mapping[str, Any] | None = None,
     history_until: date | None = None,
     model_version: str | None = None,
+    spreads: Mapping[str, Any] | None = None,
 ) -> int:
     """Keep a forecast frame (series_id "<channel>|<sku>", date, model, yhat, bounds); returns rows kept.
 
@@ -66,6 +67,7 @@ def save(
         "history_until": history_until,
         "scores": json.dumps(dict(scores or {}), default=str),
         "model_version": model_version,
+        "spreads": json.dumps(dict(spreads or {})),
     }
     with engine.begin() as connection:
         connection.execute(

@@ -29,6 +29,9 @@ class ForecastRun(Base):
     model_version: Mapped[Code | None] = mapped_column(
         comment="core.trained_models.version it was made with."
     )
+    spreads: Mapped[Json] = mapped_column(
+        server_default=text("'{}'"), comment="How wide the bounds of totals are, by level, from the backtest."
+    )
 
 
 class Forecast(Base):
@@ -55,6 +58,35 @@ class Forecast(Base):
     lower_95: Mapped[Measure] = mapped_column(comment="2.5 % quantile.")
     upper_95: Mapped[Measure] = mapped_column(comment="97.5 % quantile.")
     generated_at: Mapped[UtcDateTime] = mapped_column(comment="When it was made.")
+
+
+class ForecastTotal(Base):
+    """The ensemble's newest forecasts, added up. Grain: (level, channel, category, forecast_date)."""
+
+    __tablename__ = "forecast_totals"
+    __table_args__ = (
+        UniqueConstraint(
+            "level", "channel_id", "category", "forecast_date", postgresql_nulls_not_distinct=True
+        ),
+        {
+            "schema": "core",
+            "comment": "Exact sums of the newest ensemble forecast of every series, with bounds of their own. "
+            "Grain: (level, channel_id, category, forecast_date).",
+        },
+    )
+
+    id: Mapped[Id]
+    level: Mapped[Code] = mapped_column(comment="total, channel, category, channel and category.")
+    channel_id: Mapped[Key | None] = mapped_column(comment="core.channels.id; null: all.")
+    category: Mapped[Code | None] = mapped_column(comment="Null: all; empty: products without one.")
+    forecast_date: Mapped[Day] = mapped_column(comment="The day forecast.")
+    series: Mapped[Count] = mapped_column(comment="Forecasts added up.")
+    predicted_units: Mapped[Measure] = mapped_column(comment="Expected (mean) units: their sum.")
+    lower_80: Mapped[Measure] = mapped_column(comment="10 % quantile.")
+    upper_80: Mapped[Measure] = mapped_column(comment="90 % quantile.")
+    lower_95: Mapped[Measure] = mapped_column(comment="2.5 % quantile.")
+    upper_95: Mapped[Measure] = mapped_column(comment="97.5 % quantile.")
+    generated_at: Mapped[UtcDateTime] = mapped_column(comment="When the newest of them was made.")
 
 
 class DemandSum(Base):

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -138,3 +138,21 @@ def test_settings_refuse_what_does_not_exist():
         ForecastSettings(members=("oracle",))
     with pytest.raises(ValueError, match="workers"):
         ForecastSettings(workers=0)
+
+
+def test_months_without_rows_are_not_known_where_days_without_sales_have_rows():
+    rest = timedelta(days=1)
+    weeks = [3.0, 4.0, 5.0, 0.0, 5.0, 6.0, 7.0] * 12
+    gap = pl.col("date").is_between(START + 20 * rest, START + 40 * rest)
+    short = pl.col("date").is_between(START + 50 * rest, START + 55 * rest)
+    told = pl.concat([series("a", weeks).filter(~gap & ~short), series("b", weeks)])
+
+    panel, notes = build_panel(check_series(told), 0, ForecastSettings())
+    sales_only, quiet = build_panel(check_series(told.filter(pl.col("y") > 0)), 0, ForecastSettings())
+
+    assert np.isnan(panel.y[0]).sum() == 21
+    assert np.isnan(panel.y[1]).sum() == 0
+    assert panel.y[0, 50:56].tolist() == [0.0] * 6
+    assert any("gaps" in note for note in notes)
+    assert np.isnan(sales_only.y).sum() == 0  # a file of sales alone: no row, no sale
+    assert not quiet
