@@ -18,6 +18,9 @@ Platform = Annotated[str, typer.Option("--platform", help="amazon, shopify or wa
 Resource = Annotated[
     str, typer.Option("--resource", help="orders, products, inventory, returns, carts, customers or feedback")
 ]
+Country = Annotated[
+    str | None, typer.Option("--country", help="whose public holidays Prophet knows, e.g. DE; default none")
+]
 Horizon = Annotated[int, typer.Option("--horizon", min=1, max=366, help="days ahead")]
 
 
@@ -60,6 +63,11 @@ def run(
     effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.quick,
     members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+    country: Country = None,
+    totals: Annotated[
+        Path | None,
+        typer.Option(help="write the blend by category, channel and in all here, too", dir_okay=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast every series of --input and write series_id,date,model,yhat,lo80,hi80,lo95,hi95."""
@@ -68,8 +76,12 @@ def run(
 
     series = model_files.read_series(input)
     with _progress() as show:
-        result = forecasting.run(series, horizon, settings=_settings(effort, members, workers), progress=show)
+        result = forecasting.run(
+            series, horizon, settings=_settings(effort, members, workers, country), progress=show
+        )
     model_files.write_forecast(result.frame, output)
+    if totals is not None:
+        model_files.write_forecast(result.totals, totals)
     _say(as_json, f"{_count(series)} series x {horizon} days -> {output}", result.notes, output=str(output))
 
 
@@ -82,6 +94,7 @@ def backtest(
     effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.quick,
     members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
+    country: Country = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast from past days as if the rest were unknown, and write the forecasts beside what came."""
@@ -91,17 +104,20 @@ def backtest(
     series = model_files.read_series(input)
     with _progress() as show:
         result = forecasting.backtest(
-            series, horizon, folds, settings=_settings(effort, members, workers), progress=show
+            series, horizon, folds, settings=_settings(effort, members, workers, country), progress=show
         )
     model_files.write_forecast(result.frame, output)
     if not as_json:
         print(shown(result.scores, rounded=True))
+        print(shown(result.by_level, rounded=True))
     _say(
         as_json,
         f"{_count(series)} series, {folds} origins x {horizon} days -> {output}",
         result.notes,
         output=str(output),
         scores=result.scores.to_dicts(),
+        by_class=result.by_class.to_dicts(),
+        by_level=result.by_level.to_dicts(),
     )
 
 
@@ -205,11 +221,12 @@ def _first(refused: list[str], most: int = 10) -> list[str]:
     return refused[:most] + ([f"{len(refused)} such rows in all"] if len(refused) > most else [])
 
 
-def _settings(effort: Effort, members: str | None, workers: int) -> Any:
+def _settings(effort: Effort, members: str | None, workers: int, country: str | None) -> Any:
     from models.base import MEMBERS, ForecastSettings
 
     chosen = tuple(part.strip() for part in members.split(",")) if members else MEMBERS
-    return ForecastSettings(effort=effort.value, workers=workers, members=chosen)
+    countries = {"": country.upper()} if country else {}
+    return ForecastSettings(effort=effort.value, workers=workers, members=chosen, countries=countries)
 
 
 def _progress() -> Any:
