@@ -374,16 +374,21 @@ def _text(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-# Columns with names, streets, phones and free text: they do not belong in a refused record.
-_PERSONAL = ("billing", "shipping", "email", "phone", "note", "employee", "tags", "receiptnumber", "payment")
+# What is kept of a refused order or product: the columns that are read, less whom it was for.
+_KEPT = frozenset(
+    """
+    id name handle currency financialstatus fulfillmentstatus createdat paidat fulfilledat cancelledat canceledat
+    subtotal shipping taxes total duties discountamount refundedamount lineitemname lineitemsku lineitemquantity
+    lineitemprice lineitemdiscount lineitemtaxable shippingcountry shippingprovince billingcountry billingprovince
+    title vendor type productcategory status published variantsku variantbarcode variantprice costperitem
+    option1value option2value option3value
+    """.split()
+)
 
 
 def _rejected(group: list[Row], error: Exception) -> Rejected:
     first = group[0]
-    kept = [
-        {name: value for name, value in row.items() if value and not name.startswith(_PERSONAL)}
-        for row in group
-    ]
+    kept = [{name: value for name, value in row.items() if value and name in _KEPT} for row in group]
     field, reason = (
         (error.field, error.reason) if isinstance(error, BadValueError) else ("record", str(error))
     )

@@ -17,7 +17,7 @@ HEADER = (
     "Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Currency,Subtotal,Shipping,Taxes,Total,"
     "Discount Code,Discount Amount,Created at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,"
     "Lineitem taxable,Billing Name,Billing Country,Shipping Province,Shipping Country,Cancelled at,"
-    "Refunded Amount,Id,Lineitem discount"
+    "Refunded Amount,Id,Lineitem discount,Gift Recipient"
 ).split(",")
 MORE = (
     "Name",
@@ -57,6 +57,7 @@ def row(**changes: str) -> dict[str, str]:
         "Refunded Amount": "0.00",
         "Id": "5001",
         "Lineitem discount": "0.00",
+        "Gift Recipient": "Ann Example",
     }
     return {**values, **{name.replace("_", " "): value for name, value in changes.items()}}
 
