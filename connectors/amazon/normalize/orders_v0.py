@@ -4,7 +4,7 @@ v0 tells an order and its lines in two answers: getOrders and, per order, getOrd
 together by AmazonOrderId; an order without its lines has a row and no lines, and the other way round.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -139,7 +139,7 @@ def orders_v0(orders: Decoded[Order], items: dict[str, Decoded[Item]], context: 
             continue
         for position, item in enumerate(decoded.records):
             try:
-                orphans.extend([reader.line(item, context.home.name, order_id, "open", included=None)["row"]])
+                orphans.extend([reader.line(item, context.home.name, order_id, "open", included=None).row])
             except BadValueError as error:
                 bad.append(rejected(f"{order_id}/{item.OrderItemId}", error, decoded.original(position)))
     if len(orphans):
@@ -147,6 +147,13 @@ def orders_v0(orders: Decoded[Order], items: dict[str, Decoded[Item]], context: 
         frames["order_items"] = frames["order_items"].vstack(orphans.frame())
     seen = orders.seen + sum(decoded.seen for order_id, decoded in items.items() if order_id not in placed)
     return Normalized(frames, tuple(bad), notes.all(), seen)
+
+
+class _Line(NamedTuple):
+    """A line's row, and the amounts the order's sums need."""
+
+    row: dict[str, Any]
+    parts: "_Parts"
 
 
 class _Reader:
@@ -168,9 +175,9 @@ class _Reader:
         total = _amount(order.OrderTotal, "OrderTotal")
         included = self._tax_included(marketplace, total, items)
         lines = [self.line(item, channel, order_id, status, included=included) for item in items]
-        if len({line["row"]["line_id"] for line in lines}) < len(lines):
+        if len({line.row["line_id"] for line in lines}) < len(lines):
             raise BadValueError("OrderItems.OrderItemId", "one id stands on two lines")
-        sums = [line["row"]["total"] for line in lines]
+        sums = [line.row["total"] for line in lines]
         if total is not None and lines and None not in sums and abs(total - sum(sums)) > _CENT * len(lines):
             self._notes.once("orders.total is not the sum of its lines", order_id)
         address = order.ShippingAddress or _Address()
@@ -186,10 +193,12 @@ class _Reader:
             "fulfillment_status": text(order.OrderStatus),
             "fulfilled_by": fulfilled_by,
             "currency": _currency(order, items),
-            "subtotal": plus(*(line["item"] for line in lines)),
-            "discount": plus(*(line["discount"] for line in lines)),
-            "shipping": plus(*(line["shipping"] for line in lines)),
-            "tax": plus(*(line["tax"] for line in lines)),
+            "subtotal": plus(*(line.parts.item for line in lines)),
+            "discount": plus(
+                *(line.parts.discount for line in lines), *(line.parts.shipping_discount for line in lines)
+            ),
+            "shipping": plus(*(line.parts.shipping for line in lines)),
+            "tax": plus(*(line.parts.tax for line in lines)),
             "total": total,
             "refunded": None,
             "ship_country": country(address.CountryCode, self._notes),
@@ -202,7 +211,7 @@ class _Reader:
             "shipped_at": None,  # v0 does not say
             "delivered_at": None,
         }
-        return row, [line["row"] for line in lines]
+        return row, [line.row for line in lines]
 
     def _tax_included(self, marketplace: str | None, total: int | None, items: list[Item]) -> bool:
         """The order's total tells whether tax is on top, where there is tax; else the marketplace does."""
@@ -216,9 +225,7 @@ class _Reader:
             return True
         return False if abs(total - inside - tax) <= _CENT else default
 
-    def line(
-        self, item: Item, channel: str, order_id: str, status: str, *, included: bool | None
-    ) -> dict[str, Any]:
+    def line(self, item: Item, channel: str, order_id: str, status: str, *, included: bool | None) -> "_Line":
         """A line's row, and its amounts for the order's sums."""
         ordered = units(item.QuantityOrdered, "OrderItems.QuantityOrdered", required=True) or 0
         sent = units(item.QuantityShipped, "OrderItems.QuantityShipped") or 0
@@ -245,14 +252,7 @@ class _Reader:
             "tax_included": inside,
             "is_gift_card": False,
         }
-        discount = plus(parts.discount, parts.shipping_discount)
-        return {
-            "row": row,
-            "item": parts.item,
-            "discount": discount,
-            "shipping": parts.shipping,
-            "tax": parts.tax,
-        }
+        return _Line(row, parts)
 
 
 class _Parts:
