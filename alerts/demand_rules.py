@@ -3,49 +3,31 @@
 Counts frame, one row per subject on a channel and window of finished hours: account, channel, channel_id, sku,
 product_id, name, category (null where the count is of something wider), period ("hour" or "day"), start_at,
 observed, expected; optional date (the local day), hours (how long), spread (variance over mean, at least 1), score
-(0 to 1, then it decides instead of the probability), is_fresh, available (0: out of stock), is_listed.
+(0 to 1, then it decides instead of the probability), is_fresh, available (0: out of stock), is_listed, is_quiet (not a
+window but the stretch from the last order, at start_at, until now).
 `expected` is what those hours of the week should bring; computing it is the forecaster's work (models.order_hours).
 
 A subject is an account, a category of one, or a SKU: what happens on several channels at once is one alert.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from math import erfc, exp, lgamma, log, sqrt
 from typing import Any
 
 import polars as pl
 
 from alerts import wording
 from alerts.alert import Alert, Facts, Findings, Severity, Withheld, account_of, fingerprint, seller_page
-from alerts.thresholds import DemandThresholds, Thresholds
+from alerts.order_gaps import DROP, SPIKE, Gap, Limits, Row, find_gap, hours_of, quiet_limit, spread_of, tail
+from alerts.thresholds import Thresholds
 
-Row = Mapping[str, Any]
-
-DROP, SPIKE = "drop", "spike"
-# A trend has longer to show: a rise over days is not an anomaly but a trend.
-_LONGEST_SPIKE_HOURS = 24
 # One product (or category) behind so much of the gap of the whole explains it.
 _EXPLAINS = 0.7
-
-
-@dataclass(frozen=True)
-class _Gap:
-    """A window of one subject on one channel that is far off, or (`holding`) not yet back to normal."""
-
-    row: Row
-    direction: str
-    probability: float
-    limits: DemandThresholds
-    holding: bool
-
-    @property
-    def hourly(self) -> float:
-        """Orders an hour that are missing or too many."""
-        return abs(float(self.row["observed"]) - float(self.row["expected"])) / _hours(self.row)
+_DAYS_A_MONTH = 30
+_SUBJECT = ("account", "channel", "category", "sku")
 
 
 def order_anomalies(
@@ -62,22 +44,24 @@ def order_anomalies(
     shows on every SKU: its SKUs are left out; a SKU that is most of a drop is told instead of the drop.
     `told`: fingerprints of hourly episodes of late; the day they fell on is not told again.
     """
-    limits_of = cache((thresholds or Thresholds()).demand_for)
+    demand_for = cache((thresholds or Thresholds()).demand_for)
     counts = _in_stock(counts)
-    gaps: list[_Gap] = []
+    orders = _orders_a_month(counts)
+    gaps: list[Gap] = []
     judged: dict[str, bool] = {}
     withheld: list[Withheld] = []
     for windows in _by_subject(counts):
         row = windows[0]
-        limits = limits_of(_account(row), row.get("category"), row.get("sku"))
-        if not limits.enabled:
+        own = demand_for(_account(row), row.get("category"), row.get("sku"))
+        if not own.enabled:
             continue
+        limits = Limits(own, quiet_limit(own, orders.get(_kind(row), 0.0)))
         stale = row.get("is_fresh") is False
         for direction in (DROP, SPIKE):
             key = _fingerprint(row, direction)
             out = direction == DROP and row.get("sku") and row.get("available") == 0
             judged[key] = judged.get(key, True) and not stale and not out
-            gap = None if stale else _gap(windows, direction, limits)
+            gap = None if stale else find_gap(windows, direction, limits)
             if gap is not None and out:
                 withheld.append(
                     Withheld(f"{_place(row)} {row['period']}", "it is out of stock: the stock alert says so")
@@ -98,17 +82,27 @@ def _in_stock(counts: pl.DataFrame) -> pl.DataFrame:
     """What accounts and categories should bring with what they have in stock: less what sold-out SKUs lack."""
     if "available" not in counts.columns or counts.is_empty():
         return counts
+    if "is_quiet" not in counts.columns:
+        counts = counts.with_columns(is_quiet=pl.lit(value=False))
+    windows, silences = counts.filter(~pl.col("is_quiet")), counts.filter("is_quiet")
     keys = ["account", "channel", "period", *(["hours"] if "hours" in counts.columns else [])]
     lacking = (pl.col("expected") - pl.col("observed")).clip(lower_bound=0).sum().alias("_lacking")
-    out = counts.filter(pl.col("sku").is_not_null() & (pl.col("available") == 0))
+    out = windows.filter(pl.col("sku").is_not_null() & (pl.col("available") == 0))
     of_channel = out.group_by(keys).agg(lacking).with_columns(category=pl.lit(None, pl.String))
     of_category = out.filter(pl.col("category").is_not_null()).group_by(*keys, "category").agg(lacking)
     both = pl.concat([of_channel, of_category], how="diagonal_relaxed").with_columns(
         sku=pl.lit(None, pl.String)
     )
-    joined = counts.join(both, on=[*keys, "category", "sku"], how="left", nulls_equal=True)
-    less = pl.col("expected") - pl.col("_lacking").fill_null(0.0)
-    return joined.with_columns(expected=less.clip(lower_bound=1e-6)).drop("_lacking")
+    joined = windows.join(both, on=[*keys, "category", "sku"], how="left", nulls_equal=True).with_columns(
+        _there=1 - pl.col("_lacking").fill_null(0.0) / pl.col("expected")
+    )
+    if not silences.is_empty():  # a silence lacks the share that the latest hour does
+        latest = joined.sort("hours").unique([*_SUBJECT, "period"], keep="first")
+        shares = latest.select(*_SUBJECT, "period", "_there")
+        silences = silences.join(shares, on=[*_SUBJECT, "period"], how="left", nulls_equal=True)
+        joined = pl.concat([joined, silences], how="diagonal")
+    there = pl.col("expected") * pl.col("_there").fill_null(1.0)
+    return joined.with_columns(expected=there.clip(lower_bound=1e-6)).drop("_lacking", "_there")
 
 
 def _by_subject(counts: pl.DataFrame) -> Iterator[list[Row]]:
@@ -118,47 +112,26 @@ def _by_subject(counts: pl.DataFrame) -> Iterator[list[Row]]:
         key = (_account(row), row.get("channel"), row.get("category"), row.get("sku"), row["period"])
         found[key].append(row)
     for windows in found.values():
-        yield sorted(windows, key=_hours)
+        yield sorted(windows, key=hours_of)
 
 
-def _gap(windows: Sequence[Row], direction: str, limits: DemandThresholds) -> _Gap | None:
-    """The most convincing window of those that are off in this direction, if the latest one agrees."""
-    if direction == SPIKE:
-        windows = [row for row in windows if _hours(row) <= _LONGEST_SPIKE_HOURS]
-        enough = [row for row in windows if row["observed"] >= limits.min_expected * (1 + limits.spike_rate)]
-    else:
-        enough = [row for row in windows if row["expected"] >= limits.min_expected]
-    if not enough or not _is_off(enough[0], direction, limits, slack=0.5):
-        return None
-    for slack in (1.0, 0.5):
-        off = [row for row in enough if _is_off(row, direction, limits, slack)]
-        probable = [(_chance(row) * len(enough), _hours(row), place) for place, row in enumerate(off)]
-        if not probable:
-            continue
-        chance, _, place = min(probable)
-        if _improbable(off[place], chance, limits, slack):
-            return _Gap(off[place], direction, min(1.0, chance), limits, holding=slack < 1)
-    return None
+def _orders_a_month(counts: pl.DataFrame) -> dict[str, float]:
+    """Orders expected in a month by kind of subject, from the longest window of each."""
+    found: dict[str, float] = defaultdict(float)
+    if "is_quiet" not in counts.columns or not counts["is_quiet"].any():
+        return found
+    windows = counts.filter(~pl.col("is_quiet") & (pl.col("period") == "hour"))
+    longest = windows.filter(pl.col("hours") == windows["hours"].max())
+    for row in longest.iter_rows(named=True):
+        found[_kind(row)] += float(row["expected"]) * 24 * _DAYS_A_MONTH / hours_of(row)
+    return found
 
 
-def _is_off(row: Row, direction: str, limits: DemandThresholds, slack: float) -> bool:
-    observed, expected = float(row["observed"]), max(float(row["expected"]), 1e-9)
-    if direction == DROP:
-        return observed <= expected * (1 - limits.drop_rate * slack)
-    return observed >= expected * (1 + limits.spike_rate * slack)
+def _kind(row: Row) -> str:
+    return "sku" if row.get("sku") else "category" if row.get("category") else "channel"
 
 
-def _improbable(row: Row, chance: float, limits: DemandThresholds, slack: float) -> bool:
-    if row.get("score") is not None:
-        return bool(row["score"] >= limits.min_score * slack)
-    return bool(chance <= limits.max_probability**slack)
-
-
-def _chance(row: Row) -> float:
-    return tail(float(row["observed"]), max(float(row["expected"]), 1e-9), _spread(row))
-
-
-def _explained(gaps: list[_Gap]) -> list[_Gap]:
+def _explained(gaps: list[Gap]) -> list[Gap]:
     """Without those another one explains: a part behind most of the whole, else the parts of a whole."""
     kept = list(gaps)
     for wide in sorted((gap for gap in gaps if not gap.row.get("sku")), key=lambda gap: _is_narrow(gap.row)):
@@ -172,7 +145,7 @@ def _explained(gaps: list[_Gap]) -> list[_Gap]:
     return kept
 
 
-def _is_part(gap: _Gap, whole: _Gap) -> bool:
+def _is_part(gap: Gap, whole: Gap) -> bool:
     one, all_of = gap.row, whole.row
     if gap is whole or gap.direction != whole.direction or one.get("channel") != all_of.get("channel"):
         return False
@@ -184,10 +157,10 @@ def _is_part(gap: _Gap, whole: _Gap) -> bool:
 
 
 def _alerts(
-    gaps: list[_Gap], counts: pl.DataFrame, now: datetime, told: Collection[str]
+    gaps: list[Gap], counts: pl.DataFrame, now: datetime, told: Collection[str]
 ) -> tuple[list[Alert], list[Withheld]]:
     """One alert per subject, direction and period; a day whose hours were told is not told again."""
-    together: dict[str, list[_Gap]] = defaultdict(list)
+    together: dict[str, list[Gap]] = defaultdict(list)
     for gap in gaps:
         together[_fingerprint(gap.row, gap.direction)].append(gap)
     hourly = {key for key in (*together, *told) if key.endswith(" hour")}
@@ -202,26 +175,31 @@ def _alerts(
     return alerts, silenced
 
 
-def _anomaly(key: str, gaps: list[_Gap], counts: pl.DataFrame, now: datetime) -> Alert:
+def _anomaly(key: str, gaps: list[Gap], counts: pl.DataFrame, now: datetime) -> Alert:
     strongest = min(gaps, key=lambda gap: gap.probability)
     row, limits = strongest.row, strongest.limits
     facts = _facts(row, now) | {
         "direction": strongest.direction,
-        "hours": _hours(row),
+        "hours": _whole(hours_of(row)),
+        "is_quiet": bool(row.get("is_quiet")),
         "probability": float(f"{strongest.probability:.3g}"),
         "is_listed": row.get("is_listed"),
         "channels": sorted({str(gap.row["channel"]) for gap in gaps if gap.row.get("channel")}),
     }
     if len(gaps) > 1:
         facts |= _sums(gaps, row, counts)
-    collapsed = facts["observed"] <= facts["expected"] * (1 - limits.critical_drop_rate)
+    collapsed = facts["observed"] <= facts["expected"] * (1 - limits.own.critical_drop_rate)
     critical = strongest.direction == DROP and collapsed and not _is_narrow(row)
     severity = Severity.CRITICAL if critical else Severity.WARNING
     return _alert("anomaly", severity, key, facts, row, holding=all(gap.holding for gap in gaps))
 
 
-def _sums(gaps: list[_Gap], row: Row, counts: pl.DataFrame) -> Facts:
-    """Observed and expected of every channel concerned, over the window of the strongest gap."""
+def _sums(gaps: list[Gap], row: Row, counts: pl.DataFrame) -> Facts:
+    """Observed and expected of every channel concerned, over the window of the strongest gap; of silences, over each
+    channel's own."""
+    if row.get("is_quiet"):
+        expected = sum(float(gap.row["expected"]) for gap in gaps if gap.row.get("is_quiet"))
+        return {"observed": 0.0, "expected": round(expected, 2)}
     same = counts.filter(
         pl.col("channel").is_in([gap.row["channel"] for gap in gaps]),
         pl.col("sku").eq_missing(pl.lit(row.get("sku"))),
@@ -260,7 +238,7 @@ def trending_products(sales: pl.DataFrame, now: datetime, thresholds: Thresholds
         observed = sum(float(row["observed"]) for row in rows)
         expected = sum(float(row["expected"]) for row in rows)
         risen = expected > 0 and observed >= expected * (1 + limits.trend_rate)
-        chance = tail(observed, max(expected, 1e-9), max(_spread(row) for row in rows))
+        chance = tail(observed, max(expected, 1e-9), max(spread_of(row) for row in rows))
         if risen and observed >= limits.trend_min_units and chance <= limits.trend_max_probability:
             first = max(rows, key=lambda row: float(row["observed"]))
             facts = _facts(first, now) | {
@@ -272,31 +250,6 @@ def trending_products(sales: pl.DataFrame, now: datetime, thresholds: Thresholds
             }
             alerts.append(_alert("trending", Severity.INFO, fingerprint("trending", sku), facts, first))
     return Findings(tuple(alerts), frozenset(judged))
-
-
-def tail(observed: float, expected: float, spread: float = 1.0) -> float:
-    """Probability of a count at least this far off in its direction: Poisson, or negative binomial when
-    the variance is `spread` times the mean. Exact sums for small counts, a normal tail above 10,000."""
-    if expected > 10_000 or observed > 10_000:
-        z = abs(observed - expected) / sqrt(expected * spread)
-        return 0.5 * erfc(z / sqrt(2))
-    low = sum(_mass(count, expected, spread) for count in range(int(observed) + 1))
-    if observed < expected:
-        return min(1.0, low)
-    return max(0.0, min(1.0, 1.0 - low + _mass(int(observed), expected, spread)))
-
-
-def _mass(count: int, expected: float, spread: float) -> float:
-    if spread <= 1.001:
-        return exp(count * log(expected) - expected - lgamma(count + 1))
-    size = expected / (spread - 1)
-    return exp(
-        lgamma(count + size)
-        - lgamma(size)
-        - lgamma(count + 1)
-        - size * log(spread)
-        + count * log((spread - 1) / spread)
-    )
 
 
 def _alert(
@@ -354,12 +307,8 @@ def _is_narrow(row: Row) -> bool:
     return bool(row.get("sku") or row.get("category"))
 
 
-def _hours(row: Row) -> int:
-    return int(row.get("hours") or (24 if row["period"] == "day" else 1))
-
-
-def _spread(row: Row) -> float:
-    return max(1.0, float(row.get("spread") or 1.0))
+def _whole(hours: float) -> float:
+    return int(hours) if hours.is_integer() else round(hours, 2)
 
 
 def _account(row: Row) -> str:

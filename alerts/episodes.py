@@ -291,9 +291,12 @@ def _channel_news(before: Facts, alert: Alert, now: datetime) -> tuple[Facts, di
         return {}, dict.fromkeys(set(alert.channels) - set(before.get("channels", ())), alert.severity)
     first = before.get("states") or dict.fromkeys(before.get("channels", ()), before.get("state", ""))
     told: Facts = dict(before.get("told_states") or {name: [state, None] for name, state in first.items()})
+    held = alert.facts.get("held", ())
     worse = {}
     for channel, (state, left) in list(told.items()):
-        if channel not in states:
+        if channel in held:
+            told[channel] = [state, None]
+        elif channel not in states:
             told[channel] = [state, left or now.isoformat()]
         elif left and now - datetime.fromisoformat(left) > _FORGOTTEN:
             del told[channel]

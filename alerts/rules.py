@@ -11,7 +11,7 @@ Nothing is concluded from a row that is stale, unconfirmed or without a stock fi
 its reason, and the episodes about that SKU stay as they are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby, pairwise
 from math import ceil, isfinite
@@ -118,7 +118,8 @@ def _of_sku(rows: list[Row], now: datetime, thresholds: Thresholds, *, weekly: b
     if worst is not None:
         said.add(_KINDS[worst][0])
         concerned = [row for row in rows if own.get(row["channel"]) == worst]
-        yield _alert(worst, concerned, rows, now, states=own)
+        band = {row["channel"] for kind in _WORST_FIRST for row in holding.get(kind, ())}
+        yield _alert(worst, concerned, rows, now, states=own, held=sorted(band - set(own)))
     for kind, those in lying.items():
         said.add(kind)
         yield _alert(kind, those, rows, now)
@@ -157,11 +158,12 @@ def _states(row: Row, today: date, limits: StockThresholds, *, slack: float, wee
 def _gone_within(row: Row, cover: float, days: float, limits: StockThresholds, slack: float) -> bool:
     """It lasts fewer than `days`, and that is likely enough where the forecast tells chances: stock whose middle
     course ends at 13.9 days is as likely to last a fortnight as not, which is no news."""
-    if cover >= days * slack:
-        return False
     chance = _chance_within(row, days)
-    least = limits.likely if slack == 1 else limits.likely / 2  # an estimate that wobbles ends no alarm
-    return chance is None or chance >= least
+    if chance is None:
+        return cover < days * slack
+    if slack > 1:  # an open alarm goes by the chance alone: cover leaps when a delivery may just be in time
+        return chance >= limits.likely / 2
+    return cover < days and chance >= limits.likely
 
 
 def _chance_within(row: Row, days: float) -> float | None:
@@ -210,12 +212,15 @@ def _alert(
     now: datetime,
     *,
     states: Mapping[str, str] | None = None,
+    held: Sequence[str] = (),
     holding: bool = False,
 ) -> Alert:
+    """`held`: channels that are in no state, but within the band in which what was told of them still holds."""
     alert_type, severity = _KINDS[kind]
     facts = _facts(kind, rows, everywhere, now.date())
     if states:
         facts["states"] = dict(states)
+        facts["held"] = list(held)
         facts["also"] = [
             {**_listing(row), "state": states[row["channel"]]}
             for row in everywhere

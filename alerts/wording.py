@@ -198,12 +198,14 @@ def _anomaly(facts: Facts, locale: Locale) -> list[str]:
     if facts["period"] == "day":
         day = locale.date(facts.get("date") or facts["start_at"])
         said = f"{observed} orders on {day}; such a day should bring about {expected}."
-    else:
-        hours = int(facts.get("hours") or 1)
-        span = "hour" if hours == 1 else f"{locale.number(hours, 0)} hours"
+    elif facts.get("is_quiet"):
         said = (
-            f"{observed} orders in the {span} from {locale.instant(facts['start_at'])}; at this time of the week "
-            f"about {expected} are usual."
+            f"The last order came {locale.instant(facts['start_at'])}; about {expected} are usual since then."
+        )
+    else:
+        said = (
+            f"{observed} orders in the {_hours(facts, locale)} from {locale.instant(facts['start_at'])}; at this "
+            f"time of the week about {expected} are usual."
         )
     return [said, *(_why(one, locale) for one in facts.get("why", ())), _what_to_check(facts)]
 
@@ -244,10 +246,16 @@ def span(facts: Facts, locale: Locale) -> str:
     """How long was counted: `in 3 hours`, `in an hour`, `in a day`, `in 7 days`."""
     if facts.get("days"):
         return f"in {_days(facts['days'], locale)}"
-    hours = int(facts.get("hours") or 1)
     if facts["period"] == "day":
         return "in a day"
-    return "in an hour" if hours == 1 else f"in {locale.number(hours, 0)} hours"
+    hours = _hours(facts, locale)
+    return "in an hour" if hours == "hour" else f"in {hours}"
+
+
+def _hours(facts: Facts, locale: Locale) -> str:
+    """`hour`, `3 hours`, `40 minutes`: how long was counted."""
+    hours = float(facts.get("hours") or 1)
+    return "hour" if hours == 1 else _minutes(hours * 60, locale)
 
 
 def _what_to_check(facts: Facts) -> str:

@@ -181,7 +181,7 @@ def ours(year: Year, first: int, last: int, level: float = SERVICE_LEVEL) -> Tal
     cells = {row["series_id"]: place for place, row in enumerate(year.names.iter_rows(named=True))}
     one = Routes(recipients=(Recipient(name="Ada", email="ada@example.com"),))
     so: set[tuple[int, str]] = set()
-    advised: set[str] = set()  # episodes that somebody has heard of: a reorder is told in a digest
+    advised: set[str] = set()  # episodes that somebody has heard of: a reorder waits for a digest
     for day in range(first, last):
         now = datetime.combine(year.first + timedelta(days=day), datetime.min.time(), UTC) + timedelta(
             hours=10
@@ -207,11 +207,12 @@ def ours(year: Year, first: int, last: int, level: float = SERVICE_LEVEL) -> Tal
         tally.empty += kinds.count("stockout")
         tally.warnings += len(kinds) - kinds.count("digest") - kinds.count("stockout")
         before, so = so, set[tuple[int, str]]()
+        heard = {alert["fingerprint"] for payload in sent.values() for alert in payload["alerts"]}
         for episode in still:
             listed = f"{episode.fingerprint} {episode.opened_at}"
-            if episode.alert_type != "restock" or "digest" in kinds:
+            if episode.alert_type != "restock" or episode.fingerprint in heard:
                 advised.add(listed)
-            for channel, state in episode.facts["states"].items():
+            for channel, state in _so(episode):
                 cell = cells[f"{channel}|{episode.facts['sku']}"]
                 if (cell, TYPES[state]) not in before:
                     tally.told.append((cell, day, TYPES[state]))
@@ -219,6 +220,13 @@ def ours(year: Year, first: int, last: int, level: float = SERVICE_LEVEL) -> Tal
                 if state != "stockout" and listed in advised:
                     tally.warned.add((cell, day))
     return tally
+
+
+def _so(episode: Episode) -> list[tuple[str, str]]:
+    """(channel, state) of every channel an open episode is about: as it is now, or as told and not yet over."""
+    facts = episode.facts
+    told = facts.get("told_states", {})
+    return [*facts["states"].items(), *((name, told[name][0]) for name in facts["held"] if name in told)]
 
 
 def naive(year: Year, first: int, last: int) -> Tally:

@@ -1,11 +1,13 @@
 """How soon unusual orders are told, and how often for nothing: outages and lost listings in an invented merchant.
 
-    python -m bench.orders [--weeks 4]
+    python -m bench.orders [--sizes 40 400 4000] [--weeks 4] [--every 60] [--cases 8]
 
-For merchants of three sizes: normal weeks judged hour by hour (every anomaly alert is a false alarm), then troubles
-put into the same weeks at many hours of the week: a channel that takes no orders, a best seller that is delisted, one
-that loses its buy box (four in five orders gone). Told: within how many hours, by the rules and episodes of
-`anomaly_alerts`. Beside it the rule "half of the same hour a week ago".
+For merchants of three sizes: normal weeks judged every so many minutes (each anomaly alert is a false alarm), then
+troubles put into the same weeks from any minute on: a channel that takes no orders, a best seller that is delisted, one
+that loses its buy box (four in five orders gone). Told: after how many hours, by the rules and episodes of
+`anomaly_alerts`, looked at every quarter of an hour with orders read five minutes before. Beside it the soonest that
+anybody could tell (`bench.order_oracle`): who knows what every hour should bring, never looks away, and is wrong as
+rarely.
 """
 
 import argparse
@@ -22,11 +24,17 @@ import polars as pl
 
 from alerts.demand_rules import order_anomalies
 from alerts.episodes import Episode, step
+from bench import order_oracle
+from connectors.sandbox.catalogue import CATEGORIES
 from connectors.sandbox.generated import GeneratedWorld
 from models import order_hours
 
 TODAY = date(2026, 10, 5)  # a Monday, far from the shopping days
-HOUR = timedelta(hours=1)
+HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
+END = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC)
+BEHIND = timedelta(minutes=5)  # what was read is so old when it is judged
+MOST = 96  # hours after which a trouble counts as not told
+HOME = "amazon-us"  # the channel that is troubled
 SIZES = (40, 400, 4000)
 
 
@@ -35,14 +43,13 @@ class Trade:
     """Orders by channel, SKU and hour: what a warehouse would answer."""
 
     world: GeneratedWorld
-    counts: pl.DataFrame  # subject, hour_at, orders
+    placed: pl.DataFrame  # one row per line: channel, sku, category, order, created_at
+    counts: pl.DataFrame  # subject, hour_at, orders, last_at
     subjects: pl.DataFrame  # subject, shape, timezone, channel, account, sku, category
 
 
 def trade_of(orders_per_day: float, seed: int = 7) -> Trade:
     """The last weeks of a merchant of that size."""
-    from connectors.sandbox.catalogue import CATEGORIES
-
     world = GeneratedWorld(seed, today=TODAY, days=120, orders_per_day=orders_per_day, future_days=40)
     orders, lines = world.book.orders, world.book.lines
     placed = pl.DataFrame(
@@ -53,22 +60,9 @@ def trade_of(orders_per_day: float, seed: int = 7) -> Trade:
             "order": lines.order,
             "created": orders.created[lines.order],
         }
-    ).with_columns(
-        hour_at=pl.from_epoch("created", time_unit="us").dt.replace_time_zone("UTC").dt.truncate("1h")
-    )
+    ).with_columns(created_at=pl.from_epoch("created", time_unit="us").dt.replace_time_zone("UTC"))
+    counts = _counted(placed)
     zones = {market.channel: market.timezone for market in world.markets}
-    parts = [
-        _counted(placed, []),
-        _counted(placed, ["category"]),
-        _counted(placed, ["sku", "category"]),
-    ]
-    counts = pl.concat(parts, how="diagonal").with_columns(
-        subject=pl.concat_str(
-            pl.col("channel"),
-            pl.col("category").fill_null("") + "/" + pl.col("sku").fill_null(""),
-            separator="/",
-        )
-    )
     subjects = (
         counts.select("subject", "channel", "category", "sku")
         .unique("subject")
@@ -79,16 +73,32 @@ def trade_of(orders_per_day: float, seed: int = 7) -> Trade:
             account=pl.col("channel").str.split("-").list.first(),
         )
     )
-    return Trade(world, counts.select("subject", "hour_at", "orders"), subjects)
+    return Trade(world, placed, counts, subjects)
 
 
-def _counted(placed: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    return placed.group_by("channel", *keys, "hour_at").agg(orders=pl.col("order").n_unique().cast(pl.Int64))
+def _counted(placed: pl.DataFrame) -> pl.DataFrame:
+    """Orders by hour of each channel, category on it and SKU on it."""
+    hourly = placed.with_columns(hour_at=pl.col("created_at").dt.truncate("1h"))
+    parts = [
+        hourly.group_by("channel", *keys, "hour_at").agg(
+            orders=pl.col("order").n_unique().cast(pl.Int64), last_at=pl.col("created_at").max()
+        )
+        for keys in ([], ["category"], ["sku", "category"])
+    ]
+    return pl.concat(parts, how="diagonal").with_columns(
+        subject=pl.concat_str(
+            pl.col("channel"),
+            pl.col("category").fill_null("") + "/" + pl.col("sku").fill_null(""),
+            separator="/",
+        )
+    )
 
 
-def judged(trade: Trade, until: datetime) -> pl.DataFrame:
-    """The frame the rules read, at a whole hour."""
-    windows = order_hours.judge_windows(trade.counts, trade.subjects, until)
+def judged(trade: Trade, read_until: datetime) -> pl.DataFrame:
+    """The frame the rules read, with orders known up to an instant."""
+    until = read_until.replace(minute=0, second=0, microsecond=0)
+    known = trade.counts.filter(pl.col("last_at") < read_until)
+    windows = order_hours.judge_windows(known, trade.subjects, until, read_until=read_until)
     named = windows.join(trade.subjects.drop("shape", "timezone"), on="subject")
     stock = [
         (market.channel, level.sku, max(level.available, 0))
@@ -124,30 +134,37 @@ class Watch:
         return opened
 
 
-def hours(first: datetime, last: datetime) -> Iterator[datetime]:
-    """Whole hours, both ends included."""
+def looks(first: datetime, last: datetime, every: timedelta = HOUR) -> Iterator[datetime]:
+    """Instants so far apart, both ends included."""
     while first <= last:
         yield first
-        first += HOUR
+        first += every
 
 
 def with_trouble(trade: Trade, hit: pl.Expr, start: datetime, kept: float, seed: int) -> Trade:
-    """The same trade with only a share of the orders of `hit` from `start` on."""
-    rng = np.random.default_rng(seed)
-    rows = trade.counts.join(trade.subjects.select("subject", "channel", "sku"), on="subject", how="left")
-    after = rows.select((hit & (pl.col("hour_at") >= start)).fill_null(value=False)).to_series().to_numpy()
-    orders = rows["orders"].to_numpy()
-    thinned = np.where(after, rng.binomial(orders, kept), orders)
-    counts = rows.with_columns(orders=pl.Series(thinned)).select("subject", "hour_at", "orders")
-    return replace(trade, counts=counts)
+    """The troubled channel alone, with only a share of the order lines of `hit` from `start` on."""
+    own = trade.placed.filter(pl.col("channel") == HOME)
+    luck = pl.Series(np.random.default_rng(seed).random(own.height))
+    left = own.filter(~(hit & (pl.col("created_at") >= start)) | (luck < kept))
+    subjects = trade.subjects.filter(pl.col("channel") == HOME)
+    return replace(trade, placed=left, counts=_counted(left), subjects=subjects)
 
 
-def seen_after(trade: Trade, start: datetime, names: str, most: int = 72) -> int | None:
-    """Hours from the start of a trouble until an alert names it; None: not within `most`."""
-    watch = Watch([])
-    for now in hours(start + HOUR, start + most * HOUR):
-        if any(names in title for title in watch.sees(judged(trade, now), now)):
-            return round((now - start) / HOUR)
+def told_after(trade: Trade, start: datetime, names: str) -> float | None:
+    """Hours from the start of a trouble until an alert names it; None: not within MOST.
+
+    Looked at hour by hour; the quarters of the hour before it was told are tried too, each as the first that told.
+    """
+
+    def tells(now: datetime) -> bool:
+        return any(names in title for title in Watch([]).sees(judged(trade, now), now))
+
+    first = start.replace(minute=0, second=0, microsecond=0) + HOUR
+    for hour in looks(first, first + MOST * HOUR):
+        if tells(hour):
+            quarters = (hour - back * QUARTER for back in (3, 2, 1))
+            soonest = next((each for each in quarters if each > start and tells(each)), hour)
+            return (soonest + BEHIND - start) / HOUR
     return None
 
 
@@ -155,52 +172,77 @@ def main() -> None:
     """Print the table and write bench-results/orders.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weeks", type=int, default=4)
+    parser.add_argument("--every", type=int, default=60, help="minutes between looks at normal weeks")
+    parser.add_argument("--cases", type=int, default=8)
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES))
+    parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
-    weeks = arguments.weeks
-    results = []
-    end = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC)
+    rows = []
     for size in arguments.sizes:
-        trade = trade_of(size)
-        watch, false = Watch([]), []
-        for now in hours(end - timedelta(weeks=weeks), end):
-            false += [(f"{now:%m-%d %H}", title) for title in watch.sees(judged(trade, now), now)]
-        row = {"orders_a_day": size, "weeks": weeks, "false_a_week": len(false) / weeks}
-        sys.stdout.write(f"{size} orders a day: {len(false)} false alarms in {weeks} weeks\n")
-        for at, title in false:
-            sys.stdout.write(f"   {at}h  {title}\n")
-        sys.stdout.flush()
-        best = _best_seller(trade)
-        troubles = {
-            "channel down": (pl.col("channel") == "amazon-us", 0.0, "Amazon US"),
-            "delisted": ((pl.col("channel") == "amazon-us") & (pl.col("sku") == best), 0.0, best),
-            "buy box lost": ((pl.col("channel") == "amazon-us") & (pl.col("sku") == best), 0.2, best),
-        }
-        for name, (hit, kept, said) in troubles.items():
-            delays = []
-            for case in range(8):  # hours spread over the week
-                start = end - timedelta(weeks=2) + case * timedelta(hours=21)
-                hurt = with_trouble(trade, hit, start, kept, seed=case)
-                delays.append(seen_after(hurt, start, said))
-            found = [delay for delay in delays if delay is not None]
-            row[f"{name}: median hours"] = median(found) if found else None
-            row[f"{name}: seen of 8"] = len(found)
-            sys.stdout.write(f"   {name}: hours until told {delays}\n")
+        trade = trade_of(size, arguments.seed)
+        false = false_alarms(trade, arguments.weeks, timedelta(minutes=arguments.every))
+        sys.stdout.write(f"{size} orders a day: {len(false)} false alarms in {arguments.weeks} weeks\n")
+        sys.stdout.write("".join(f"   {at:%m-%d %H:%M}  {title}\n" for at, title in false))
+        a_week = len(false) / arguments.weeks if arguments.weeks else None
+        for trouble in troubles(trade, arguments.cases):
+            rows.append({"orders_a_day": size, "false_a_week": a_week, **trouble})
+            sys.stdout.write(f"   {trouble}\n")
             sys.stdout.flush()
-        results.append(row)
-    with pl.Config(tbl_rows=10, tbl_cols=20, float_precision=2, tbl_width_chars=200):
-        sys.stdout.write(f"{pl.DataFrame(results)}\n")
+    with pl.Config(tbl_rows=40, tbl_cols=20, float_precision=2, tbl_width_chars=200):
+        sys.stdout.write(f"{pl.DataFrame(rows)}\n")
     out = Path("bench-results")
     out.mkdir(exist_ok=True)
-    (out / "orders.json").write_text(json.dumps(results, indent=1))
+    (out / "orders.json").write_text(json.dumps(rows, indent=1))
+
+
+def false_alarms(trade: Trade, weeks: int, every: timedelta) -> list[tuple[datetime, str]]:
+    """What opens in normal weeks, and when."""
+    watch = Watch([])
+    return [
+        (now, title)
+        for now in looks(END - timedelta(weeks=weeks), END - every, every)
+        for title in watch.sees(judged(trade, now), now)
+    ]
+
+
+def troubles(trade: Trade, cases: int) -> Iterator[dict[str, float | str | None]]:
+    """Of each kind of trouble: hours until told by the rules and by the oracle, over starts spread over the week."""
+    best = _best_seller(trade)
+    this = pl.col("sku") == best
+    for name, hit, kept, said in (
+        ("channel down", pl.lit(value=True), 0.0, "Amazon US"),
+        ("delisted", this, 0.0, best),
+        ("buy box lost", this, 0.2, best),
+    ):
+        oracle = order_oracle.Oracle(trade.world, HOME, best if said == best else None, kept)
+        ours, bound = [], []
+        for case in range(cases):  # any minute of any hour
+            start = END - timedelta(weeks=2) + case * timedelta(hours=21, minutes=17)
+            hurt = with_trouble(trade, hit, start, kept, seed=case)
+            ours.append(told_after(hurt, start, said))
+            bound.append(oracle.hours_until_told(hurt.placed.filter(hit), start, MOST))
+        yield {
+            "trouble": name,
+            "orders_a_day_of_it": round(oracle.a_day, 1),
+            **_spread("", ours),
+            **_spread("oracle ", bound),
+        }
+
+
+def _spread(whose: str, hours: list[float | None]) -> dict[str, float | None]:
+    """How many were told, and after how many hours: the soonest, the middle and the longest."""
+    known = sorted(each for each in hours if each is not None)
+    return {
+        f"{whose}told of {len(hours)}": len(known),
+        f"{whose}soonest": round(known[0], 1) if known else None,
+        f"{whose}median": round(median(known), 1) if known else None,
+        f"{whose}longest": round(known[-1], 1) if known else None,
+    }
 
 
 def _best_seller(trade: Trade) -> str:
-    rows = trade.counts.join(trade.subjects, on="subject").filter(
-        pl.col("sku").is_not_null(), pl.col("channel") == "amazon-us"
-    )
-    best = rows.group_by("sku").agg(pl.col("orders").sum()).sort("orders", descending=True)
-    return str(best["sku"][0])
+    lines = trade.placed.filter(pl.col("channel") == HOME)
+    return str(lines["sku"].value_counts().sort("count", descending=True)["sku"][0])
 
 
 if __name__ == "__main__":

@@ -74,13 +74,16 @@ def expectations(now: datetime, stale_factor: float) -> tuple[pl.DataFrame, list
     for channel in channels.iter_rows(named=True):
         read_until = channel["read_until"]
         is_fresh = read_until is not None and read_until >= limit
-        until = _whole_hour(min(read_until, now)) if is_fresh else None
+        read_until = min(read_until, now) if is_fresh else None
         own = hourly.filter(pl.col("channel_id") == channel["channel_id"])
-        if until is None or own.is_empty():
-            reason = "its orders are not read up to now" if until is None else "no orders in nine weeks"
+        if read_until is None or own.is_empty():
+            reason = "its orders are not read up to now" if read_until is None else "no orders in nine weeks"
             withheld.append(Withheld(channel["channel"], reason))
             continue
-        judged = order_hours.judge_windows(own, _subjects(own, channel), until, _specials(channel, until))
+        until = _whole_hour(read_until)
+        judged = order_hours.judge_windows(
+            own, _subjects(own, channel), until, _specials(channel, until), read_until=read_until
+        )
         if judged.is_empty():
             withheld.append(Withheld(channel["channel"], "less than two weeks of history"))
             continue
@@ -97,8 +100,8 @@ def expectations(now: datetime, stale_factor: float) -> tuple[pl.DataFrame, list
 
 def trends(counts: pl.DataFrame) -> pl.DataFrame:
     """The last seven days of each SKU, as the trend rule reads them."""
-    week = (pl.col("period") == "hour") & (pl.col("hours") == 168) & pl.col("sku").is_not_null()
-    return counts.filter(week).with_columns(days=pl.lit(7))
+    week = (pl.col("period") == "hour") & (pl.col("hours") == 168) & ~pl.col("is_quiet")
+    return counts.filter(week & pl.col("sku").is_not_null()).with_columns(days=pl.lit(7))
 
 
 def _subject() -> pl.Expr:
@@ -175,7 +178,7 @@ def _shown(counts: pl.DataFrame) -> list[dict[str, Any]]:
     rows = whole.select(
         "channel",
         "period",
-        "hours",
+        pl.col("hours").round(1),
         since=pl.col("start_at").dt.to_string("%Y-%m-%d %H:%M"),
         observed=pl.col("observed"),
         usual=pl.col("expected").round(1),

@@ -17,6 +17,7 @@ from models.base import Bools, Floats, Ints
 
 WINDOWS = (1, 2, 3, 6, 12, 24, 48, 96, 168)  # hours that end now
 WEEKS = 9
+_RECENT = 48  # hours: what is longer is held against the level of a week ago, which it has not yet moved
 _HALF_LIVES = (4.0, 8.0, 16.0, 32.0)  # days
 _LEAST_DAYS = 14
 _SMOOTHING = 25.0  # orders a slot needs before its own figure outweighs that of its neighbours
@@ -28,13 +29,14 @@ _WEEK_DOUBT = 0.04  # phi on top where the level is a week old: it drifts by a f
 RESULT: dict[str, type[pl.DataType] | pl.DataType] = {
     "subject": pl.String,
     "period": pl.String,
-    "hours": pl.Int64,
+    "hours": pl.Float64,
     "start_at": pl.Datetime("us", "UTC"),
     "date": pl.Date,
     "observed": pl.Float64,
     "expected": pl.Float64,
     "spread": pl.Float64,
     "history_days": pl.Int64,
+    "is_quiet": pl.Boolean,
 }
 
 
@@ -74,6 +76,8 @@ def judge_windows(
     subjects: pl.DataFrame,
     until: datetime,
     special: Mapping[tuple[str, date], Special] | None = None,
+    *,
+    read_until: datetime | None = None,
 ) -> pl.DataFrame:
     """Orders of each subject in the windows that end at `until`, and yesterday, beside what they should be.
 
@@ -81,6 +85,9 @@ def judge_windows(
     subject, shape (the subject whose weekly shape it has), timezone. `special`: by (shape, local day). One row per
     subject and window (`period` "hour") and per subject for its last whole local day ("day"); columns of RESULT.
     Subjects with less than two weeks of history are left out.
+
+    Where orders are known up to `read_until`, in the hour after `until`, and `counts` has the instant of the last
+    order of each hour (`last_at`), one row more per subject (`is_quiet`): nothing from its last order until then.
     """
     hours = WEEKS * 168
     start = until - timedelta(hours=hours)
@@ -97,11 +104,11 @@ def judge_windows(
         fit = _fit(grid, shape, calendar, pooled=float(whole.phi[0]))
         weights = shape * calendar.factor
         for period, first, last in _spans(hours, calendar):
-            level = fit.recent if last - first <= 48 else fit.before
+            level = fit.recent if last - first <= _RECENT else fit.before
             bumps = weights[first:last]
             doubt = float(np.average(calendar.doubt[first:last], weights=bumps))
             expected = level * float(bumps.sum())
-            phi = fit.phi + doubt**2 + (_WEEK_DOUBT if last - first > 48 else 0.0)
+            phi = fit.phi + doubt**2 + (_WEEK_DOUBT if last - first > _RECENT else 0.0)
             frames.append(
                 pl.DataFrame({
                     "subject": names,
@@ -113,9 +120,61 @@ def judge_windows(
                     "expected": expected,
                     "spread": 1.0 + phi * expected,
                     "history_days": fit.days,
-                }, schema=RESULT).filter((pl.col("history_days") >= _LEAST_DAYS) & (pl.col("expected") > 0))
+                    "is_quiet": False,
+                }, schema=RESULT)
             )  # fmt: skip
-    return pl.concat(frames) if frames else pl.DataFrame(schema=RESULT)
+        if read_until is not None:
+            last_orders = _last_orders(counts, names, start)
+            read = (read_until - start) / timedelta(hours=1)
+            frames.append(_quiet(names, fit, weights, calendar, last=last_orders, read=read, start=start))
+    if not frames:
+        return pl.DataFrame(schema=RESULT)
+    return pl.concat(frames).filter((pl.col("history_days") >= _LEAST_DAYS) & (pl.col("expected") > 0))
+
+
+def _last_orders(counts: pl.DataFrame, names: list[str], start: datetime) -> Floats:
+    """When the last order of each subject came, in hours after `start`."""
+    last = counts.group_by("subject").agg(pl.col("last_at").max())
+    found = pl.DataFrame({"subject": names}).join(last, on="subject", how="left", maintain_order="left")
+    value: Floats = ((found["last_at"] - start).dt.total_seconds() / 3600).to_numpy()
+    return value
+
+
+def _quiet(
+    names: list[str],
+    fit: "_Fit",
+    weights: Floats,
+    calendar: "_Calendar",
+    *,
+    last: Floats,
+    read: float,
+    start: datetime,
+) -> pl.DataFrame:
+    """The stretch without orders of each subject, from its `last` order until `read` (hours after `start`)."""
+    # The hour under way has the weight of the same hour a week ago, and is as special as the one before it.
+    this = weights[-168] / calendar.factor[-168] * calendar.factor[-1]
+    reached = np.cumsum([0.0, *weights, this])
+    doubted = np.cumsum([0.0, *(weights * calendar.doubt), this * calendar.doubt[-1]])
+    ends = np.arange(len(reached), dtype=np.float64)
+    bumps = np.interp(read, ends, reached) - np.interp(last, ends, reached)
+    doubt = (np.interp(read, ends, doubted) - np.interp(last, ends, doubted)) / np.maximum(bumps, 1e-9)
+    hours = read - last
+    kept = np.flatnonzero((hours > 0) & (hours <= WINDOWS[-1]))
+    is_long = hours > _RECENT
+    expected = np.where(is_long, fit.before, fit.recent) * bumps
+    phi = fit.phi + doubt**2 + np.where(is_long, _WEEK_DOUBT, 0.0)
+    return pl.DataFrame({
+        "subject": [names[row] for row in kept],
+        "period": "hour",
+        "hours": hours[kept],
+        "start_at": [start + timedelta(hours=float(last[row])) for row in kept],
+        "date": calendar.dates[-1],
+        "observed": 0.0,
+        "expected": expected[kept],
+        "spread": (1.0 + phi * expected)[kept],
+        "history_days": fit.days[kept],
+        "is_quiet": True,
+    }, schema=RESULT)  # fmt: skip
 
 
 def _spans(hours: int, calendar: _Calendar) -> list[tuple[str, int, int]]:

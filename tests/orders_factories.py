@@ -50,8 +50,8 @@ def channel(engine: Engine, name: str, skus: dict[str, str]) -> int:
 
 
 def place(engine: Engine, channel_id: int, sku: str, hours: dict[datetime, int]) -> None:
-    """That many orders of one SKU in each hour."""
-    at = [hour + timedelta(seconds=20 + number) for hour, many in hours.items() for number in range(many)]
+    """That many orders of one SKU in each hour, evenly from its beginning to its end."""
+    at = [hour + HOUR * (number + 0.5) / many for hour, many in hours.items() for number in range(many)]
     with engine.begin() as connection:
         connection.execute(
             text(

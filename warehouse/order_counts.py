@@ -50,7 +50,8 @@ def channels(engine: Engine, since: datetime) -> pl.DataFrame:
 
 
 def hourly(engine: Engine, since: datetime, until: datetime) -> pl.DataFrame:
-    """Orders per hour in `since <= t < until`: rows with a product_id, with a category, or of a whole channel.
+    """Orders per hour in `since <= t < until`, and the instant of the last of them: rows with a product_id, with a
+    category, or of a whole channel.
 
     Hours without orders are left out; an order counts once in each row it belongs to.
     """
@@ -63,6 +64,7 @@ def hourly(engine: Engine, since: datetime, until: datetime) -> pl.DataFrame:
             "category": pl.String,
             "hour_at": INSTANT,
             "orders": pl.Int64,
+            "last_at": INSTANT,
         },
         since=since,
         until=until,

@@ -72,6 +72,7 @@ class GeneratedWorld:
             history=days,
             lines_per_day=orders_per_day * LINES_PER_ORDER,
         )
+        self._wanted_lines = wanted
         drawn = draw(rng, self.catalogue, wanted, self._midnights)
         self._demand = drawn.units_by_cell(len(markets), skus, span)
         outcome = simulate(

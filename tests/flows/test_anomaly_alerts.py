@@ -52,7 +52,7 @@ def shop(database_url, prefect_api, tmp_path_factory):
 def last_hour(shop):
     """Says what the last hour brought by (channel, SKU), and until when orders are read; then forgets it again."""
 
-    def happened(orders, read_until=NOW):
+    def happened(orders, read_until=NOON):
         engine = connections.postgres()
         with engine.begin() as connection:
             ids = dict(connection.execute(text("SELECT name, id FROM core.channels")).all())
@@ -95,6 +95,14 @@ def test_an_outage_is_one_critical_message_and_the_other_shop_goes_on(last_hour,
     assert len(shop.of("sms")) == before + 1
     again = anomaly_alerts(NOW, return_state=True).result()
     assert [again["changes"], again["sent"]] == [[], []]
+
+
+def test_an_outage_of_twenty_minutes_is_told_before_its_hour_is_over(last_hour):
+    (change,) = last_hour(as_usual(), read_until={"amazon": NOW, "shopify": NOON}).result()["changes"]
+    assert (change["severity"], change["title"]) == ("critical", "No orders: Amazon US")
+    with connections.postgres().connect() as connection:
+        message = connection.execute(text("SELECT message FROM core.alerts")).scalar_one()
+    assert message.startswith("The last order came Mar 11, 2026, 11:5")
 
 
 def test_a_delisted_product_is_named_rather_than_its_channel_or_category(last_hour):

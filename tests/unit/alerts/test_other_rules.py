@@ -7,7 +7,9 @@ import pytest
 from scipy import stats
 
 from alerts.data_rules import reconciliation_differences, refused_rows, stale_feeds
-from alerts.demand_rules import order_anomalies, tail, trending_products
+from alerts.demand_rules import order_anomalies, trending_products
+from alerts.order_gaps import tail
+from alerts.thresholds import Thresholds
 from tests.alerts_factories import NOW, TODAY
 
 
@@ -19,6 +21,10 @@ def counts(*rows):
     }  # fmt: skip
     schema = {"sku": pl.String, "product_id": pl.Int64, "name": pl.String, "category": pl.String}
     return pl.DataFrame([base | row for row in rows], schema_overrides=schema)
+
+
+def firing(found):
+    return [alert for alert in found.alerts if not alert.holding]
 
 
 def said(found):
@@ -197,3 +203,54 @@ def test_reconciliation_tells_the_largest_gap_of_a_channel_once():
 def test_now_is_an_argument():
     later = datetime(2027, 1, 1, tzinfo=UTC)
     assert stale_feeds(freshness(5), later).alerts[0].severity.value == "critical"
+
+
+def silence(expected, **row):
+    """A stretch without orders beside the week it belongs to, which brings 700 orders."""
+    since = {"hours": 3.5, "start_at": NOW - timedelta(hours=3.5), "observed": 0.0, "expected": expected}
+    week = {"hours": 168.0, "observed": 700.0, "expected": 700.0}
+    return counts({"is_quiet": False} | week | row, {"is_quiet": True} | since | row)
+
+
+def test_silence_is_told_once_it_cannot_be_chance_for_so_many_orders():
+    """3,000 orders a month are 3,000 stretches: one in three months is longer than ln 9,000 = 9.1 orders."""
+    assert firing(order_anomalies(silence(8.9), NOW)) == []
+    (alert,) = order_anomalies(silence(9.3), NOW).alerts
+    assert (alert.title, alert.severity.value) == ("No orders: Amazon US", "critical")
+    assert alert.message.startswith(
+        "The last order came Nov 21, 2026, 06:00 UTC; about 9.3 are usual since then."
+    )
+
+
+def test_how_often_silence_may_be_told_for_nothing_is_a_threshold():
+    weekly = Thresholds(demand={"quiet_false_alarms": 4})
+    assert len(order_anomalies(silence(8.0), NOW, weekly).alerts) == 1
+
+
+def test_a_larger_merchant_waits_for_more_missing_orders_than_a_small_one():
+    week = pl.when(pl.col("is_quiet")).then(pl.col("observed")).otherwise(70_000.0)
+    large = silence(9.3).with_columns(observed=week, expected=pl.max_horizontal("expected", week))
+    assert firing(order_anomalies(large, NOW)) == []
+    assert firing(order_anomalies(silence(9.3), NOW))
+
+
+def test_silence_without_the_sold_out_products_is_no_silence():
+    mug = {"sku": "S1", "product_id": 7, "available": 0}
+    hour = {"hours": 1.0, "is_quiet": False}
+    rows = pl.concat(
+        [
+            silence(9.3),
+            counts(
+                hour | {"observed": 5.0, "expected": 10.0}, hour | mug | {"observed": 0.0, "expected": 6.0}
+            ),
+        ],
+        how="diagonal_relaxed",
+    )
+    assert order_anomalies(rows, NOW).alerts == ()
+    assert len(order_anomalies(rows.with_columns(available=pl.lit(9)), NOW).alerts) == 1
+
+
+def test_silence_of_two_channels_of_an_account_adds_up():
+    both = pl.concat([silence(10.3), silence(12.0, channel="amazon-ca", channel_id=2)])
+    (alert,) = order_anomalies(both, NOW).alerts
+    assert (alert.channels, alert.facts["expected"]) == (("amazon-ca", "amazon-us"), 22.3)
