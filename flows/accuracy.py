@@ -35,6 +35,7 @@ def measure(now: datetime) -> bool:
     promised = promises(forecasts.latest_scores(engine))
     found = drift.drifts(daily, promised, today=now.date())
     log.info("%s days measured (%s rows), %s measures have drifted", daily.height, rows, len(found))
+    report.wrote(days=daily.height, rows=rows, drifted=len(found))
     report.table("forecast-accuracy", _shown(daily), "Forecasts of past days against what was sold")
     findings = data_rules.forecast_drift(
         pl.DataFrame([asdict(one) for one in found], schema=_DRIFTS),

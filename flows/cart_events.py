@@ -64,6 +64,7 @@ def publish(now: datetime) -> int | None:
                 rows += store.publish(
                     client, month, hours.filter(pl.col("date").dt.month() == month.month), now
                 )
+        report.wrote(rows=rows)
         _show(hours.filter(pl.col("date") >= month_of(today)))
     return rows
 
@@ -81,6 +82,7 @@ def publish_open(now: datetime) -> int:
     carts = sessions.by_product(in_carts, chance)
     with closing(connections.clickhouse()) as client:
         rows = insight.publish(client, "open_carts", carts, now)
+    report.wrote(rows=rows)
     if model is not None:
         report.table("visits-that-buy", list(model.scores), "Which visits buy: on the newest ones, by method")
     if carts.height:

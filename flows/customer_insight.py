@@ -76,6 +76,7 @@ def customers_and_carts(day: date, now: datetime) -> dict[str, int]:
         insight.keep_centres(engine, currency, found, now)
     for note in notes:
         get_run_logger().info(note)
+    report.wrote(**rows)
     _show(customers, cohorts, carts, converted, notes)
     return rows
 
@@ -87,6 +88,7 @@ def baskets(day: date, now: datetime) -> dict[str, int]:
     found = basket.pairs(insight.baskets(engine, day - timedelta(days=BASKET_DAYS), day))
     with closing(connections.clickhouse()) as client:
         rows = {"bought_together": insight.publish(client, "bought_together", found, now)}
+    report.wrote(**rows)
     best = found.sort("orders_both", "lift", descending=True).filter(pl.col("rank") == 1).head(50)
     names = insight.names(engine).select("product_id", "name")
     shown = best.join(names, on="product_id", how="left").join(

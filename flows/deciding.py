@@ -76,6 +76,7 @@ def decide(findings: Findings, types: Collection[str], now: datetime, *, judged:
         {"change": t.change, "severity": t.severity, "type": t.alert_type, "title": report.inert(t.title)}
         for t in outcome.transitions
     ]
+    report.wrote(judged=judged, changes=len(changes), messages=len(planned.messages))
     quiet = [plan.Unsent(item.fingerprint, "", item.reason) for item in outcome.suppressed]
     return Decided(judged, changes, unsent_rows([*planned.unsent, *quiet]), len(planned.messages))
 

@@ -38,6 +38,7 @@ def feedback(day: date | None = None) -> State[Any]:
 def publish(day: date, now: datetime) -> dict[str, int]:
     """Tone and topics of all texts, counted by product and month, and what to improve; the texts stay in here."""
     rows, counted, improve = republish(day, now)
+    report.wrote(**rows)
     # No quotes: an artifact stays in Prefect's database, whoever is erased
     shown = improve.head(50).select("sku", "topic", "complaints", pl.col("share").round(2), "advice")
     report.table(

@@ -322,10 +322,10 @@ def predict(
     plans.save(engine, planned, generated_at)
     if teaches:
         forecast_pictures.show(history, result)
+    written = {"series": result.frame["series_id"].n_unique(), "rows": rows, "plans": planned.height}
+    report.wrote(**written)
     return {
-        "series": result.frame["series_id"].n_unique(),
-        "rows": rows,
-        "plans": planned.height,
+        **written,
         "notes": result.notes,
         "scores": scores,
         "history_until": last_day,

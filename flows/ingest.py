@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from prefect import runtime, task
+from prefect import runtime
+from prefect.assets import materialize
 from prefect.cache_policies import NO_CACHE
 
 from connectors import extract, registry
@@ -19,7 +20,7 @@ from connectors.base import Account, Resource, Window
 from connectors.budget import Background
 from connectors.client import ChannelClient
 from connectors.errors import ConnectorError, DeferredError
-from flows import connections, logs, stopping, tracing
+from flows import connections, logs, report, stopping, tracing
 from flows.retry import DELAYS, RETRIES, is_transient
 from warehouse import channels, leases, load, merge, owners, runs, watermarks
 from warehouse.batch import Run
@@ -94,7 +95,9 @@ class Ingested:
         return shown
 
 
-@task(
+@materialize(
+    report.CORE,
+    asset_deps=[report.STAGING],
     name="ingest",
     task_run_name="ingest-{account}-{resource}",
     retries=RETRIES,
@@ -112,9 +115,18 @@ def ingest(
     """
     seller = connections.account(account)
     try:
-        return read_and_merge(seller, registry.resources_of(seller.platform)[resource], until, since, kind)
+        result = read_and_merge(seller, registry.resources_of(seller.platform)[resource], until, since, kind)
     except LeaseHeldError as busy:
         return Ingested(account, resource, since, until, outcome="deferred", message=str(busy))
+    report.wrote(
+        account=account,
+        resource=resource,
+        records=result.records,
+        inserted=result.inserted,
+        updated=result.updated,
+        refused=result.refused,
+    )
+    return result
 
 
 def read_and_merge(

@@ -104,6 +104,7 @@ def plan(day: date, now: datetime, budget: float | None) -> dict[str, Any]:
         rows = {name: planning.publish(client, name, frame, now) for name, frame in frames.items()}
     finally:
         client.close()
+    report.wrote(**rows)
     log.info("published %s", ", ".join(f"{count} rows of {name}" for name, count in rows.items()))
     _show(
         classes,

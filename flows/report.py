@@ -14,16 +14,26 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
-from prefect.assets import Asset
+from prefect.assets import Asset, AssetProperties
+from prefect.context import AssetContext
 from prefect.events import emit_event
 
+
+def _asset(key: str, name: str, description: str) -> Asset:
+    return Asset(key=key, properties=AssetProperties(name=name, description=description))
+
+
 # The tables of the journey, as assets: the open-source server shows them as events in its feed.
-STAGING = Asset(key="postgres://wharf/staging")
-CORE = Asset(key="postgres://wharf/core")
-ROLLUPS = Asset(key="clickhouse://wharf/analytics")
-FORECASTS = Asset(key="postgres://wharf/core/forecasts")
-ACCURACY = Asset(key="postgres://wharf/core/forecast_accuracy")
-ALERTS = Asset(key="postgres://wharf/core/alerts")
+STAGING = _asset("postgres://wharf/staging", "staging", "What the marketplaces answered, one table a load")
+CORE = _asset("postgres://wharf/core", "core", "Orders, stock and products: the newest version of each")
+ROLLUPS = _asset("clickhouse://wharf/analytics", "analytics", "What analysts read, by day")
+FORECASTS = _asset(
+    "postgres://wharf/core/forecasts", "forecasts", "Daily units ahead by SKU, channel and model"
+)
+ACCURACY = _asset(
+    "postgres://wharf/core/forecast_accuracy", "forecast accuracy", "Past forecasts against what was sold"
+)
+ALERTS = _asset("postgres://wharf/core/alerts", "alerts", "What a merchant has to hear, an episode a row")
 
 LINEAGE = (
     "`marketplace API` → `staging.*` → `core.orders, order_items, refunds, inventory` → "
@@ -69,6 +79,13 @@ def bullet_list(lines: Iterable[str]) -> str:
 def inert(text: str) -> str:
     """`text` without the characters markdown and HTML act upon."""
     return re.sub(r"([\\`*_{}\[\]<>|#!])", r"\\\1", text)
+
+
+def wrote(**figures: int | str) -> None:
+    """What the task of an asset wrote, in its event's payload; nothing outside of such a task."""
+    context = AssetContext.get()
+    for asset in context.downstream_assets if context else ():
+        asset.add_metadata(figures)
 
 
 def was_read(account: str, resource: str, records: int) -> None:

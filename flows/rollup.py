@@ -84,6 +84,7 @@ def publish(since: date | None, until: date | None) -> Published:
         )
     finally:
         client.close()
+    report.wrote(days=published.days, months=len(published.months), rows=published.rows)
     get_run_logger().info("%s days published, %s rows", published.days, published.rows)
     return published
 

@@ -67,6 +67,7 @@ def answer(until: date, category: str, salvage_rate: float, now: datetime) -> in
     )
     with closing(connections.clickhouse()) as client:
         rows = planning.publish(client, "season_orders", orders, now)
+    report.wrote(rows=rows)
     shown = orders.sort("expected_profit", descending=True).head(50)
     columns = ["channel", "sku", "name", "expected_units", "season_units", "available", "inbound", "order_units",
                "service_level", "expected_profit", "currency"]  # fmt: skip

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from prefect.events.clients import AssertingEventsClient
+from prefect.events.worker import EventsWorker
 from sqlalchemy import text
 
 from connectors import registry
@@ -39,6 +41,37 @@ def look(**options):
 def rows(statement):
     with connections.postgres().begin() as connection:
         return [tuple(row) for row in connection.execute(text(statement))]
+
+
+@pytest.fixture
+def feed(monkeypatch):
+    """What would stand in Prefect's event feed, once it is drained."""
+    AssertingEventsClient.reset()
+    monkeypatch.setattr(EventsWorker, "_client_override", (AssertingEventsClient, ()))
+
+    def events():
+        EventsWorker.drain_all()
+        return [event for client in AssertingEventsClient.all for event in client.events]
+
+    EventsWorker.drain_all()  # a worker with the client of before
+    return events
+
+
+def test_the_feed_says_what_was_written_where(synced, feed):
+    ((day,),) = rows("SELECT max(order_date) FROM core.orders")
+    again = sync(["products"], ["amazon"], until=NOON, return_state=True).result()
+    published = roll_up(day, day, return_state=True).result()
+    said = {
+        event.resource.id: event
+        for event in feed()
+        if event.event.startswith("prefect.asset.materialization")
+    }
+    core, rollups = said["postgres://wharf/core"], said["clickhouse://wharf/analytics"]
+    assert core.event == rollups.event == "prefect.asset.materialization.succeeded"
+    assert core.resource["prefect.resource.name"] == "core"
+    assert (core.payload["resource"], core.payload["records"]) == ("products", again[0].records)
+    assert again[0].records > 0
+    assert rollups.payload == {"days": published.days, "months": 1, "rows": published.rows}
 
 
 def test_three_places_agree_and_the_ledger_says_so(synced):
