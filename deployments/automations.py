@@ -16,7 +16,12 @@ SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
 STALE = timedelta(hours=2)
 # A run that waits its turn behind another is late after 15 s already; nobody wants to hear of that.
 PATIENCE = timedelta(minutes=10)
-_ENDS = {"Completed", "Failed", "Cancelled", "Crashed"}
+# An event is named after its state: Prefect's own names, and those our flows give to what is complete
+_ENDS = {
+    *("Completed", "Failed", "Cancelled", "Crashed", "TimedOut"),
+    *("NothingToDo", "Deferred", "CompletedInPart", "CompletedWithRefused"),
+    *("HeldBack", "PublishedByAnother", "Repaired", "TimeWasUp"),
+}
 _BLOCK = "wharf-operator"
 
 # Prefect fills in these names when it sends
