@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from clickhouse_connect.driver.client import Client
 from bench.loading import DAYS, T0, Source, wharf
 from deployments.local.data import data_services
 from warehouse import engines, marts, rollup, schema
+from warehouse.batch import Published
 from warehouse.rates import Reporting
 from warehouse.rollup_tables import columns_of, months_between, next_month
 from warehouse.tables.analytics import metadata
@@ -34,7 +36,11 @@ QUERIES = Path(__file__).parents[1] / "docs" / "queries"
 CHANNELS, HISTORY, FIRST = 5, 730, date(2024, 1, 1)
 BLOCK = 1_000_000
 ROUNDS = 30
-ONE_SKU = "SELECT date, channel_id, total_units, total_revenue FROM analytics.daily_sales_summary WHERE product_id = 7"
+# A few rows of every month: threads would cost more than they bring.
+ONE_SKU = (
+    "SELECT date, channel_id, total_units, total_revenue FROM analytics.daily_sales_summary WHERE product_id = {}"
+    " SETTINGS max_threads = 1"
+)
 # Marts that are not derived from the summary: how many rows, their columns and each one's value from `number`.
 _DAY_OF_CHANNEL = "toDate('{first}') + intDiv(number, {channels}), number % {channels} + 1"
 _ANY_CELL = "toDate('{first}') + number % {days}, number % {channels} + 1, number % {skus} + 1"
@@ -117,7 +123,9 @@ def main() -> int:
         _fill(client, options.rows)
         derived = _derive(marts.Publication(engine, client, lambda: None), options.rows)
         asked = [_asked(client, path.stem, path.read_text()) for path in sorted(QUERIES.glob("*.sql"))]
-        asked.append(_asked(client, "one SKU, whole history", ONE_SKU))
+        asked.append(_asked(client, "one SKU, whole history", ONE_SKU.format(7)))
+        others = [ONE_SKU.format(17 * number + 1) for number in range(ROUNDS)]
+        asked.append(_asked(client, "another SKU each time", *others))
         client.close()
         engine.dispose()
     result = {"rows": options.rows, "orders": options.orders, "load": os.getloadavg(), "publication": published,
@@ -134,6 +142,14 @@ def main() -> int:
 
 def _published(engine: Any, client: Client, what: str, orders: int, day: date | None) -> dict[str, Any]:
     """A publication by step: of everything, or of the month `day` lies in."""
+    days = [T0.date() + timedelta(days=n) for n in range(DAYS)] if day is None else [day]
+    done, spent = publication(engine, client, days)
+    return {"published": what, "orders": orders, "months": len(done.months), "rows": done.rows,
+            "seconds": round(done.seconds, 2), "most of it": slowest(spent, 4)}  # fmt: skip
+
+
+def publication(engine: Any, client: Client, days: Sequence[date]) -> tuple[Published, dict[str, float]]:
+    """Publish the months of `days`; and the seconds of each step."""
     spent: dict[str, float] = defaultdict(float)
     under_way, since = "lock", time.perf_counter()
 
@@ -142,13 +158,15 @@ def _published(engine: Any, client: Client, what: str, orders: int, day: date | 
         spent[under_way] += time.perf_counter() - since
         under_way, since = name.removeprefix("swap ").split(" 20")[0], time.perf_counter()
 
-    days = [T0.date() + timedelta(days=n) for n in range(DAYS)] if day is None else [day]
     done = rollup.publish(engine, client, days, reporting=Reporting("USD"), on_step=step)
     step("end")
-    slowest = sorted(spent.items(), key=lambda entry: -entry[1])[:4]
-    return {"published": what, "orders": orders, "months": len(done.months), "rows": done.rows,
-            "seconds": round(done.seconds, 2),
-            "most of it": ", ".join(f"{name} {seconds:.2f}" for name, seconds in slowest)}  # fmt: skip
+    return done, spent
+
+
+def slowest(spent: dict[str, float], count: int) -> str:
+    """The steps that took longest, with their seconds."""
+    first = sorted(spent.items(), key=lambda entry: -entry[1])[:count]
+    return ", ".join(f"{name} {seconds:.2f}" for name, seconds in first)
 
 
 def _insert(client: Client, rows: int) -> dict[str, Any]:
@@ -234,10 +252,11 @@ def _derive(at: marts.Publication, rows: int) -> list[dict[str, Any]]:
     return found
 
 
-def _asked(client: Client, name: str, query: str) -> dict[str, Any]:
+def _asked(client: Client, name: str, *queries: str) -> dict[str, Any]:
+    """How long `queries` took in turn, asked until there were ROUNDS."""
     spent = []
     rows = 0
-    for _ in range(ROUNDS):
+    for query in islice(cycle(queries), ROUNDS):
         began = time.perf_counter()
         rows = client.query_arrow(query.rstrip().rstrip(";")).num_rows
         spent.append((time.perf_counter() - began) * 1e3)

@@ -69,7 +69,8 @@ def users_xml() -> str:
     ]
     queries = "".join(f"<query>{grant}</query>" for grant in grants)
     return (
-        "<clickhouse><profiles><default><implicit_select>0</implicit_select></default></profiles><quotas><default/></quotas><roles>"
+        "<clickhouse><profiles><default><implicit_select>0</implicit_select>"
+        "<use_uncompressed_cache>1</use_uncompressed_cache></default></profiles><quotas><default/></quotas><roles>"
         "<owner><grants><query>GRANT ALL ON *.* WITH GRANT OPTION</query></grants></owner>"
         f"<analyst><grants>{queries}</grants></analyst></roles>"
         "<users><default><password/><networks><ip>127.0.0.1</ip><ip>::1</ip></networks>"

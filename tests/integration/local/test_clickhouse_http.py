@@ -288,6 +288,21 @@ class TestWire:
         assert wire.send(query, session_id="s").text == usual
         assert not wire.send(query, session_id="another").text.startswith("77\t")
 
+    def test_what_waits_for_the_next_request_is_lent_to_its_like_alone(self, wire: Wire) -> None:
+        query = "SELECT getSetting('max_threads'), currentDatabase()"
+        usual = wire.send(query).text
+
+        for _ in range(3):
+            assert wire.send(query, max_threads="3", database="system").text == "3\tsystem\n"
+            assert wire.send(query).text == usual
+            analyst = wire.send(query, headers={"X-ClickHouse-User": "analyst", "X-ClickHouse-Key": ""})
+            assert analyst.text.endswith("\tanalytics\n")
+            assert (
+                wire.send("SET max_threads = 7").status == 200
+            )  # without a session it ends with its request
+        assert wire.send("CREATE TABLE analytics.lent (a Int8) ENGINE = Memory").status == 200
+        assert wire.send("DROP TABLE analytics.lent").status == 200
+
     def test_a_wrong_password_is_refused(self, wire: Wire) -> None:
         for user, password in (("wharf", "wrong"), ("wharf", ""), ("nobody", ""), ("default", "x")):
             reply = wire.send("SELECT 1", headers={"X-ClickHouse-User": user, "X-ClickHouse-Key": password})
