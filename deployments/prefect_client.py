@@ -29,7 +29,7 @@ class _Patient(httpx.HTTPTransport):
 def api(url: str, auth: str | None) -> httpx.Client:
     """The REST API at `url` (it ends with /api), for who says `auth` (name:word)."""
     who = httpx.BasicAuth(*auth.split(":", 1)) if auth else None
-    return httpx.Client(base_url=url, auth=who, timeout=10, transport=_Patient())
+    return httpx.Client(base_url=url, auth=who, timeout=30, transport=_Patient())
 
 
 def environment(home: Path) -> dict[str, str]:

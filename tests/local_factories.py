@@ -51,7 +51,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         **fields: Any,
     ) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=240)
         if isinstance(body, str):
             body = body.encode()
         target = f"{path}?{urlencode(fields)}" if fields else path
@@ -78,14 +78,14 @@ def python(code: str, *arguments: object, uid: int | None = None, **options: Any
     )
 
 
-def finished(process: subprocess.Popen[str], seconds: float = 60) -> str:
+def finished(process: subprocess.Popen[str], seconds: float = 240) -> str:
     """Its output, once it ended well."""
     output, errors = process.communicate(timeout=seconds)
     assert process.returncode == 0, errors
     return output
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 120) -> Any:
     """The condition's first true value; the limit only keeps a failing test from hanging."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -66,7 +66,7 @@ def api(served_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[h
     settings = DeploymentSettings.model_validate(environment)
     ours = temporary_settings({PREFECT_API_URL: served_api})
     # Prefect's own client asks again when its SQLite is busy with the services and answers 503.
-    prefect_client = PrefectHttpxSyncClient(base_url=served_api, timeout=30)
+    prefect_client = PrefectHttpxSyncClient(base_url=served_api, timeout=120)
     with prefect_client as client, pytest.MonkeyPatch.context() as patch, ours:
         patch.setenv("SHOP_EU_TOKEN", "shpat_of_before")
         bootstrap.prepare(settings)
@@ -191,7 +191,7 @@ def test_the_operator_hears_of_a_failed_run(api):
     run = api.post(f"/deployments/{rates['id']}/create_flow_run", json={"name": "a-try"}).json()
     state = {"type": "FAILED", "message": "the file is older than a week"}
     api.post(f"/flow_runs/{run['id']}/set_state", json={"state": state, "force": True}).raise_for_status()
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while not Hook.told and time.monotonic() < deadline:
         time.sleep(0.2)
     title, said, link = Hook.told[0].splitlines()
@@ -206,7 +206,7 @@ def test_the_operator_hears_of_a_failed_run(api):
 def test_the_schedules_produce_runs(api):
     names = {deployment["id"]: deployment["name"] for deployment in asked(api, "deployments")}
     wanted = {declared["name"] for declared in DECLARED if declared.get("schedules")}
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         scheduled = asked(api, "flow_runs", flow_runs={"state": {"type": {"any_": ["SCHEDULED"]}}})
         if {names[run["deployment_id"]] for run in scheduled} >= wanted:

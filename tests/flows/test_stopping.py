@@ -20,7 +20,7 @@ from flows import connections, stopping
 def wait(name):
     with connections.postgres().begin() as connection:
         connection.execute(text(f"INSERT INTO kept VALUES ('{name}')"))
-        connection.execute(text("SELECT pg_sleep(120)"))
+        connection.execute(text("SELECT pg_sleep(600)"))
 
 with stopping.promptly():
     task = threading.Thread(target=wait, args=("task",))
@@ -61,7 +61,7 @@ def test_statements_under_way_end_with_the_signal(number, database_url, tmp_path
             assert program.poll() is None, program.communicate()[1]
             time.sleep(0.05)
         program.send_signal(number)
-        program.wait(20)
+        program.wait(120)
         assert connection.scalar(asleep) == 0
         assert connection.scalar(text("SELECT count(*) FROM kept")) == 0
     engine.dispose()
@@ -69,7 +69,7 @@ def test_statements_under_way_end_with_the_signal(number, database_url, tmp_path
 
 def test_a_fit_ends_with_the_signal(tmp_path):
     (tmp_path / "endless.py").write_text(
-        "import os, time\ndef fit():\n    open(f'{os.environ[\"STARTED\"]}/{os.getpid()}', 'w'); time.sleep(120)\n"
+        "import os, time\ndef fit():\n    open(f'{os.environ[\"STARTED\"]}/{os.getpid()}', 'w'); time.sleep(600)\n"
     )
     (tmp_path / "started").mkdir()
     program = started(FITS_A_MODEL, tmp_path, {"STARTED": str(tmp_path / "started")})
@@ -77,8 +77,8 @@ def test_a_fit_ends_with_the_signal(tmp_path):
         assert program.poll() is None, program.communicate()[1]
         time.sleep(0.05)
     program.send_signal(signal.SIGINT)
-    program.wait(20)
-    deadline = time.monotonic() + 20  # whoever adopts the fits collects them in his own time
+    program.wait(120)
+    deadline = time.monotonic() + 120  # whoever adopts the fits collects them in his own time
     while alive := [fit.name for fit in fits if Path(f"/proc/{fit.name}").exists()]:
         assert time.monotonic() < deadline, alive
         time.sleep(0.05)

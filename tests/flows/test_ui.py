@@ -73,7 +73,7 @@ def test_a_run_shows_its_logs_its_table_and_its_picture(server, browser):
     artifacts = {artifact.key: artifact.id for artifact in kept}
     ui = server.removesuffix("/api")
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
 
     page.goto(f"{ui}/runs/flow-run/{run}")
     page.get_by_text("Completed", exact=True).first.wait_for()

@@ -110,7 +110,7 @@ def test_one_who_comes_while_they_stop_has_them_again(home: Path) -> None:
                 psycopg2.connect(services.database_url.replace("+psycopg2", "")).close()
     """
     for user in [python(code, home, ELSEWHERE) for _ in range(2)]:
-        finished(user, 120)
+        finished(user)
 
     eventually(lambda: processes_over(home) == [])
 
@@ -121,7 +121,7 @@ def test_an_interrupt_stops_them(home: Path) -> None:
     user.stdout.readline()
 
     os.kill(user.pid, signal.SIGINT)
-    user.wait(60)
+    user.wait(240)
 
     assert processes_over(home) == []
 

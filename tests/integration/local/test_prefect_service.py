@@ -21,9 +21,9 @@ def test_a_server_beyond_loopback_asks_who_is_there(tmp_path: Path, database_url
     schema.upgrade(database_url, None)
     engine = engines.postgres(database_url)
     with supervise([prefect_service(home, port, host="0.0.0.0", auth=auth)]):
-        settings = httpx.get(f"{url}/ui-settings").json()
-        refused = httpx.post(f"{url}/api/flow_runs/filter", json={})
-        server = httpx.get(f"{url}/api/admin/settings", auth=tuple(auth.split(":", 1))).json()
+        settings = httpx.get(f"{url}/ui-settings", timeout=120).json()
+        refused = httpx.post(f"{url}/api/flow_runs/filter", json={}, timeout=120)
+        server = httpx.get(f"{url}/api/admin/settings", auth=tuple(auth.split(":", 1)), timeout=120).json()
         with pytest.raises(httpx.HTTPStatusError, match="401"):
             sweeper.sweep(engine, f"{url}/api")
         assert sweeper.sweep(engine, f"{url}/api", auth=auth) == 0
