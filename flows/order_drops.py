@@ -16,9 +16,10 @@ from alerts import demand_rules
 from alerts.alert import Findings
 from flows import connections, report
 from models import drop
-from warehouse import order_counts, read
+from warehouse import order_counts, read, shipping
 
 USUAL_WEEKS = 4  # before a fall that show what is usual
+HANDLING = timedelta(weeks=1)  # before a fall: how fast orders left then is what buyers were told and felt
 EXPLAINED = 10  # falls explained in one run, the largest
 
 
@@ -93,6 +94,8 @@ def compared(
     chosen = [pl.col(name) == value for name, value in only.items() if value]
     before, during = before.filter(*chosen), during.filter(*chosen)
     facts = _facts(before, during, since.date(), (until - timedelta(seconds=1)).date() + timedelta(days=1))
+    sent = shipping.delays(engine, channel, since - HANDLING, until, timedelta(weeks=usual_weeks))
+    facts = drop.with_delays(facts, sent)
     return drop.explain(before, during, facts, scale=1 / usual_weeks, expected_orders=expected)
 
 

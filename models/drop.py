@@ -15,6 +15,7 @@ DIMENSIONS = ("channel", "category", "region", "sku")
 PRICE_RISE = 0.03
 ELASTICITY = 1.5  # where none was estimated
 DELAY_DAYS = 1.0
+FEW_SENT = 5  # orders of a SKU that do not show its own pace
 CAUSES = ("stock_out", "lost_listing", "price_rise", "delivery_delay")
 
 
@@ -78,6 +79,26 @@ def explain(before: pl.DataFrame, during: pl.DataFrame, facts: pl.DataFrame | No
         parts=parts.sort("surprise", "contribution", descending=True),
         causes=causes.head(most),
         unexplained=1 - told / missing if missing > 0 else 0.0,
+    )
+
+
+def with_delays(facts: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
+    """`facts` with `delay_days`: by how much longer orders take to leave than before.
+
+    `sent`: one row per `sku` of a channel with `sent, days` and, of the time before, `sent_before, days_before`. A SKU
+    of which few were sent is as late as all of the channel's together; null where those are few too.
+    """
+    total = sent.select(
+        pl.col("sent", "sent_before").sum(),
+        days=(pl.col("days") * pl.col("sent")).sum() / pl.col("sent").sum(),
+        days_before=(pl.col("days_before") * pl.col("sent_before")).sum() / pl.col("sent_before").sum(),
+    )
+    enough = pl.min_horizontal("sent", "sent_before") >= FEW_SENT
+    late = pl.when(enough).then(pl.col("days") - pl.col("days_before")).alias("delay_days")
+    of_all = total.select(late).item()
+    own = sent.select("sku", late)
+    return facts.join(own, on="sku", how="left").with_columns(
+        pl.col("delay_days").fill_null(pl.lit(of_all, pl.Float64))
     )
 
 

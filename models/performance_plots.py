@@ -80,6 +80,56 @@ def earnings_plot(earnings: pl.DataFrame) -> bytes:
     return _png(figure)
 
 
+def delivery_plot(weeks: pl.DataFrame, places: pl.DataFrame) -> bytes:
+    """PNG: share of orders sent by the promised instant, or where nothing is promised days to sending, by week (left);
+    days from order to delivery by place, of the channel that tells most (right).
+
+    `weeks`: rows `channel, week` and `places`: rows `channel, ship_country, ship_region` with the measures of
+    `delivery_performance`.
+    """
+    figure, axes = _figure(2, (11.0, 3.9))
+    promised = weeks.filter(pl.col("shipped_on_time_rate").is_not_null())
+    shown = promised if promised.height else weeks.filter(pl.col("shipped") > 0)
+    measure = pl.col("shipped_on_time_rate") * 100 if promised.height else pl.col("days_to_ship")
+    for (channel,), of_channel in shown.sort("week").group_by("channel", maintain_order=True):
+        line = of_channel.select("week", value=measure)
+        axes[0].plot(line["week"].to_list(), line["value"].to_list(), label=str(channel), marker=".")
+    axes[0].set_title("Sent by the promised instant, %" if promised.height else "Days from order to sending")
+    axes[0].set_ylim(0, 102 if promised.height else None)
+    axes[0].tick_params(axis="x", labelrotation=30, labelsize=8)
+    if shown.height:
+        axes[0].legend(frameon=False, fontsize=8)
+    told = places.filter(pl.col("delivered") > 0)
+    if told.height:
+        most = (
+            told.group_by("channel")
+            .agg(pl.col("delivered").sum())
+            .sort("delivered", "channel")["channel"][-1]
+        )
+        days = (pl.col("days_to_deliver") * pl.col("delivered")).sum() / pl.col("delivered").sum()
+        of_place = (
+            told.filter(pl.col("channel") == most)
+            .group_by("ship_country", "ship_region")
+            .agg(days, pl.col("delivered", "delivered_late", "delivered_on_time").sum())
+            .sort("delivered", descending=True)
+            .head(MOST_PLACES)
+        )
+        rows = of_place.reverse().to_dicts()
+        labels = ["-".join(part for part in (row["ship_country"], row["ship_region"]) if part) or "unknown"
+                  for row in rows]  # fmt: skip
+        bars = axes[1].barh(labels, [row["days_to_deliver"] for row in rows], color=QUIET)
+        known = [row["delivered_late"] + row["delivered_on_time"] for row in rows]
+        late = [
+            f"{row['delivered_late'] / n:.0%} late" if n else "" for row, n in zip(rows, known, strict=True)
+        ]
+        axes[1].bar_label(bars, late, padding=4, fontsize=8)
+        axes[1].set_title(f"{most}: days from order to delivery, by region")
+    else:
+        axes[1].set_axis_off()
+        axes[1].set_title("No channel tells of deliveries")
+    return _png(figure)
+
+
 def conversion_plot(conversion: pl.DataFrame) -> bytes:
     """PNG: share of checkouts that end in an order, by hour (left) and by segment (right). `conversion`: rows of
     `funnel.conversion` of one currency."""

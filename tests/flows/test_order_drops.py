@@ -35,6 +35,16 @@ def shop(database_url, prefect_api):
                     " WHERE p.id = product_id AND p.sku = 'MUG'"
                 )
             )
+        slow = channel(engine, "walmart-us", {"LAMP": "Light"})
+        place(engine, slow, "LAMP", counts(rng, DAY, 4.0, weeks=5))
+        with engine.begin() as connection:  # a day to send them, four from ten days before the fall on
+            connection.execute(
+                text(
+                    "UPDATE core.orders SET shipped_at = ordered_at + CASE WHEN ordered_at < :slow"
+                    " THEN interval '1 day' ELSE interval '4 days' END WHERE channel_id = :channel"
+                ),
+                {"slow": DAY - timedelta(days=10), "channel": slow},
+            )
         yield
         connections.forget()
 
@@ -50,6 +60,14 @@ def test_the_delisted_sku_carries_the_fall(shop):
     assert "in sku MUG" in found["sentence"] or "in category Kitchen" in found["sentence"]
 
 
+def test_orders_that_left_late_are_told_as_what_may_have_cost_orders(shop):
+    found = explain_drop("walmart-us", date(2026, 3, 11), date(2026, 3, 12))
+    (cause,) = found["causes"]
+    assert (cause["sku"], cause["cause"], cause["is_bound"]) == ("LAMP", "delivery_delay", True)
+    assert "3.0 days later" in cause["detail"]
+    assert found["unexplained"] == 1
+
+
 def test_a_channel_that_is_not_there_is_named(shop):
-    with pytest.raises(ValueError, match="no channel 'ebay'; there are amazon-us"):
+    with pytest.raises(ValueError, match="no channel 'ebay'; there are amazon-us, walmart-us"):
         explain_drop("ebay", date(2026, 3, 11), date(2026, 3, 12))

@@ -1,9 +1,9 @@
-"""ClickHouse, database `analytics`: which regions grow, what products earn. Replaced whole once a day.
+"""ClickHouse, database `analytics`: which regions grow, what products earn, how orders arrive. Replaced once a day.
 
 Methods: docs/customers.md.
 """
 
-from clickhouse_connect.cc_sqlalchemy.datatypes.sqltypes import Bool, Float64, Int64, String, UInt64
+from clickhouse_connect.cc_sqlalchemy.datatypes.sqltypes import Bool, Date, Float64, Int64, String, UInt64
 from clickhouse_connect.cc_sqlalchemy.ddl.tableengine import MergeTree
 from sqlalchemy import Table
 
@@ -58,4 +58,32 @@ profitability = Table(
     "product_id, currency.",
 )
 
-NAMES = ("region_performance", "profitability")
+delivery_performance = Table(
+    "delivery_performance",
+    metadata,
+    column("week", Date, "Monday of the week the orders were placed in, by the channel's business day."),
+    column("channel_id", UInt64, "channels.channel_id."),
+    column("ship_country", code(), "ISO 3166 alpha-2; empty: not known."),
+    column("ship_region", String, "State or province; empty: not known."),
+    column("fulfilled_by", code(), "marketplace or merchant; empty: not known."),
+    column("as_of", instant(), _AS_OF),
+    column("orders", Int64, "Orders placed, without those cancelled; replacements are among them."),
+    column("shipped_on_time", Int64, "Sent by the instant promised to the buyer."),
+    column("shipped_late", Int64, "Sent after it, or still open after it."),
+    column("shipping_unknown", Int64, "No promise is told, or not when a finished order was sent."),
+    optional("shipped_on_time_rate", Float64, "shipped_on_time / (shipped_on_time + shipped_late)."),
+    column("shipped", Int64, "Orders of which is told when the last of it was sent."),
+    optional("days_to_ship", Float64, "Their mean days from order to sending."),
+    column("delivered_on_time", Int64, "Delivered by the instant promised to the buyer."),
+    column("delivered_late", Int64, "Delivered after it."),
+    column("delivery_unknown", Int64, "No promise is told, or it has passed and no delivery is told."),
+    optional("delivered_late_rate", Float64, "delivered_late / (delivered_late + delivered_on_time)."),
+    column("delivered", Int64, "Orders of which is told when the last of it arrived."),
+    optional("days_to_deliver", Float64, "Their mean days from order to delivery."),
+    MergeTree(order_by=("channel_id", "ship_country", "ship_region", "fulfilled_by", "week")),
+    comment="How orders of 52 weeks were sent and delivered. Grain: week, channel_id, ship_country, ship_region, "
+    "fulfilled_by. Counts add up; weigh days_to_ship by shipped, days_to_deliver by delivered. What each channel "
+    "tells: docs/customers.md.",
+)
+
+NAMES = ("region_performance", "profitability")  # derived in ClickHouse

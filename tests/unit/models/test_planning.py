@@ -179,6 +179,38 @@ def test_a_drop_is_told_by_its_parts_and_causes_and_nothing_twice():
     assert "stock out" in told.sentence()
 
 
+def test_slow_sending_is_told_as_a_bound_and_few_parcels_wait_as_long_as_the_others():
+    sent = pl.DataFrame(
+        {
+            "sku": ["slow", "quick", "rare"],
+            "sent": [20, 20, 1],
+            "sent_before": [80, 80, 3],
+            "days": [5.0, 1.0, 1.0],
+            "days_before": [1.0, 1.0, 9.0],
+        }
+    )
+    keys = pl.DataFrame({"channel": ["us"] * 4, "sku": ["slow", "quick", "rare", "none"]})
+    late = drop.with_delays(keys, sent)
+    of_all = (20 * 5 + 20 * 1 + 1) / 41 - (80 + 80 + 27) / 163
+    assert late["delay_days"].to_list() == pytest.approx([4.0, 0.0, of_all, of_all])
+
+    def orders(slow):
+        return pl.DataFrame(
+            {
+                "channel": "us",
+                "sku": ["slow", "quick"],
+                "orders": [slow, 10.0],
+                "revenue": [10.0 * slow, 100.0],
+            }
+        )
+
+    found = drop.explain(orders(30.0), orders(10.0), late)
+    (cause,) = found.causes.to_dicts()
+    assert (cause["sku"], cause["cause"], cause["is_bound"]) == ("slow", "delivery_delay", True)
+    assert (cause["orders_at_stake"], found.unexplained) == (20.0, 1.0)
+    assert "4.0 days later" in cause["detail"]
+
+
 def test_no_drop_is_no_drop():
     same = sold({("m", "a1"): 10})
     told = drop.explain(same, same)
