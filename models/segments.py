@@ -1,12 +1,20 @@
 """Customers in five groups a person has words for, by K-means on how recently, how often and for how much.
 
-The words come first: each cluster starts from what its name means, so that a name keeps its meaning from week to
-week and no cluster has to be interpreted afterwards.
+The words come first. Customers are parted by how long they have been away, into those who are here and those who are
+gone: nobody is VIP who has not bought for long. Each part is clustered from what its names mean, and each cluster
+called by the name it is nearest to in how often and for how much, so that names keep their meaning from week to week.
+A name that fits nobody is not given.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from models.base import Floats
+
+HERE, GONE = ("VIP", "loyal", "active"), ("at risk", "lost")  # each by value, best first
 # Where clusters start: standard deviations from the mean customer, (recency, frequency, amount); recency counts days
 # since the last order, so high is bad.
 PROTOTYPES: dict[str, tuple[float, float, float]] = {
@@ -45,23 +53,7 @@ def segment(
     `previous`: last week's centres to start from. With fewer than FEWEST customers all segments are null.
     """
     if customers.height < FEWEST:
-        return customers.with_columns(segment=pl.lit(None, pl.String)), pl.DataFrame(
-            schema={
-                "segment": pl.String,
-                "recency": pl.Float64,
-                "frequency": pl.Float64,
-                "amount": pl.Float64,
-            }
-        )
-    from sklearn.cluster import KMeans
-
-    names = list(PROTOTYPES)
-    start = np.array(list(PROTOTYPES.values()))
-    if previous is not None and not previous.is_empty():
-        by_name = {row["segment"]: row for row in previous.iter_rows(named=True)}
-        start = np.array(
-            [[by_name[n]["recency"], by_name[n]["frequency"], by_name[n]["amount"]] for n in names]
-        )
+        return customers.with_columns(segment=pl.lit(None, pl.String)), pl.DataFrame(schema=_CENTRES)
     points = np.column_stack([
         np.log1p(customers["recency_days"].to_numpy()),
         np.log(np.maximum(customers["orders"].to_numpy(), 1)),
@@ -69,11 +61,35 @@ def segment(
     ])  # fmt: skip
     spread = points.std(axis=0)
     points = (points - points.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    clusters = KMeans(n_clusters=len(names), init=start, n_init=1).fit(points)
-    centres = pl.DataFrame(
-        {
-            "segment": names,
-            **dict(zip(("recency", "frequency", "amount"), clusters.cluster_centers_.T, strict=True)),
-        }
+    start = dict(PROTOTYPES)
+    if previous is not None:
+        axes = previous.select("segment", "recency", "frequency", "amount")
+        start |= {name: (recency, often, much) for name, recency, often, much in axes.iter_rows()}
+    away = _clusters(
+        points[:, :1], [[float(np.mean([start[name][0] for name in part]))] for part in (HERE, GONE)]
     )
-    return customers.with_columns(segment=pl.Series([names[label] for label in clusters.labels_])), centres
+    names = np.empty(len(points), dtype=object)
+    for part, rows in zip((HERE, GONE), (away == 0, away == 1), strict=True):
+        own = points[rows]
+        labels = _clusters(own, [start[name] for name in part[: len(own)]])
+        for label in set(labels):
+            centre = own[labels == label].mean(axis=0)
+            nearest = min(part, key=lambda name: float(np.sum((centre[1:] - PROTOTYPES[name][1:]) ** 2)))
+            names[np.flatnonzero(rows)[labels == label]] = nearest
+    found = [(name, *points[names == name].mean(axis=0)) for name in PROTOTYPES if (names == name).any()]
+    return customers.with_columns(segment=pl.Series(names.tolist(), dtype=pl.String)), pl.DataFrame(
+        found, schema=_CENTRES, orient="row"
+    )
+
+
+def _clusters(points: Floats, start: Sequence[Sequence[float]]) -> NDArray[np.int64]:
+    """The cluster of each point, numbered as the centres they start from; none where there is no centre."""
+    from sklearn.cluster import KMeans
+
+    if not start:
+        return np.empty(0, dtype=np.int64)
+    labels: NDArray[np.int64] = KMeans(len(start), init=np.array(start), n_init=1).fit(points).labels_
+    return labels
+
+
+_CENTRES = {"segment": pl.String, "recency": pl.Float64, "frequency": pl.Float64, "amount": pl.Float64}

@@ -125,3 +125,26 @@ def test_scores_are_fifths_and_equals_score_equally():
     assert scored.filter(kind="best")["m_score"].min() == 5
     assert scored.filter(kind="new")["f_score"].n_unique() == 1
     assert set(scored["r_score"]) <= {1, 2, 3, 4, 5}
+
+
+def test_nobody_who_has_not_bought_for_long_is_called_loyal_or_a_vip():
+    """A shop of one-time buyers: those who came twice came long ago, which once made them its VIPs."""
+    rng = np.random.default_rng(3)
+    away = rng.integers(1, 720, 600)
+    orders = np.where((away > 150) & (rng.random(600) < 0.2), 3, 1)
+    scored = segments.rfm(
+        pl.DataFrame(
+            {
+                "last_date": [AS_OF - timedelta(days=int(days)) for days in away],
+                "orders": orders,
+                "amount": orders * rng.lognormal(3.5, 0.6, 600),
+                "as_of": [AS_OF] * 600,
+            }
+        )
+    )
+    found, centres = segments.segment(scored)
+    longest = dict(found.group_by("segment").agg(pl.col("recency_days").max()).iter_rows())
+    assert set(longest) == set(centres["segment"])
+    assert max(longest.get(name, 0) for name in segments.HERE) < 240
+    worth = dict(found.group_by("segment").agg(pl.col("amount").mean()).iter_rows())
+    assert worth["at risk"] > worth["lost"]
