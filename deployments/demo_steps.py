@@ -23,9 +23,13 @@ from flows.rollup import roll_up
 from flows.settings import WorkFailedError
 from flows.sync import sync
 from models import plots
-from warehouse import read
+from warehouse import rates, read
+from warehouse.rates_file import SCHEMA as RATES
 
 HISTORY_BEFORE = timedelta(hours=30)  # the first load ends here; the second sync brings what happened since
+# Invented, as the merchant is: his shop states costs in euros, and he sells in all of these.
+DOLLARS_FOR = {"CAD": Decimal("0.73"), "EUR": Decimal("1.09"), "GBP": Decimal("1.28")}
+RATE_DAYS = 800
 STEP = timedelta(days=60)  # of a replay's clock: Walmart shows the last 180 days and no more
 HORIZON_DAYS = 30
 REPLAY_MINUTES = (
@@ -50,6 +54,8 @@ def run(sandbox: Sandbox, console: Console, output: Path, *, replay: bool) -> No
         if replay and number == len(wishes):
             resources += ["products", "inventory"]
         pulled.append(step(title, sync, resources, until=now))
+    if not replay:
+        _keep_rates(now.date())
     published = step("Rolling changed days up into ClickHouse", roll_up)
     left = max(1.0, REPLAY_MINUTES - (time.monotonic() - started) / 60)
     foreseen = step(
@@ -78,6 +84,18 @@ def _generated() -> Iterable[dict[str, Any]]:
     if not read.has_orders(connections.postgres()):
         yield {"offset_seconds": -HISTORY_BEFORE.total_seconds()}
     yield {"offset_seconds": 0}
+
+
+def _keep_rates(until: date) -> None:
+    """A rate for every day of the generated history, without which costs in another currency are no costs."""
+    settings = connections.settings()
+    if settings.currency != "USD":
+        return
+    days = pl.date_range(until - timedelta(days=RATE_DAYS), until, eager=True).to_list()
+    rows = [(currency, day, rate) for currency, rate in DOLLARS_FOR.items() for day in days]
+    known = pl.DataFrame(rows, schema=RATES, orient="row")
+    reporting = rates.Reporting(settings.currency, settings.rate_days)
+    rates.save(connections.postgres(), known, reporting, "invented for the demo")
 
 
 def _replayed(sandbox: Sandbox) -> Iterable[dict[str, Any]]:
