@@ -118,8 +118,8 @@ def _of_sku(rows: list[Row], now: datetime, thresholds: Thresholds, *, weekly: b
     if worst is not None:
         said.add(_KINDS[worst][0])
         concerned = [row for row in rows if own.get(row["channel"]) == worst]
-        band = {row["channel"] for kind in _WORST_FIRST for row in holding.get(kind, ())}
-        yield _alert(worst, concerned, rows, now, states=own, held=sorted(band - set(own)))
+        within = {row["channel"] for kind in _WORST_FIRST for row in holding.get(kind, ())}
+        yield _alert(worst, concerned, rows, now, states=own, held=sorted(within - set(own)))
     for kind, those in lying.items():
         said.add(kind)
         yield _alert(kind, those, rows, now)

@@ -59,8 +59,9 @@ class DemandThresholds(_Group):
     drop_rate: float = Field(default=0.6, gt=0, le=1)  # at least 60 % below the expected count
     spike_rate: float = Field(default=1.5, gt=0)  # at least 150 % above it
     max_probability: float = Field(default=1e-4, gt=0, lt=1)  # of a count so far off by chance
-    # Alarms for nothing a month that stretches without any order may raise, all subjects together.
-    quiet_false_alarms: float = Field(default=1, gt=0)
+    # Alarms for nothing a month that stretches without any order may raise by the model, all subjects together. Its
+    # levels and shapes are estimates: with 0.3 invented merchants had one a month (docs/alerts.md).
+    quiet_false_alarms: float = Field(default=0.3, gt=0)
     critical_drop_rate: float = Field(default=0.9, gt=0, le=1)
     min_expected: float = Field(default=5, ge=0)  # fewer expected orders than this prove nothing
     min_score: float = Field(default=0.9, ge=0, le=1)  # where the frame brings a score of 0 to 1

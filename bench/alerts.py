@@ -4,20 +4,21 @@
 
 Every morning each listing's stock is judged as `stock_alerts` would, by the rules, episodes and plan of Wharf, and by
 the naive rule "below the reorder point" (mean of 28 days x lead time + 7 days of it, told once per listing each time it
-falls below). Forecast here is a plain one (mean of the last 28 days in stock, negative binomial), so these are figures
-of the rules; a better forecast adds to them. What would have happened is known from the generated world: what buyers
-wanted, and what had been ordered from suppliers by that morning.
+falls below). Forecasts are made once a week by the cheap members, from what had been sold by then. What would have
+happened is known from the generated world: what buyers wanted, and what had been ordered from suppliers by that morning.
 
 - announced: an alert that asks to order, or says it runs out, was open `lead` days before the shelf was empty; "late"
-  before it was empty, yet not that long
+  before it was empty, yet not that long. Untold on its way: a delivery was coming, and came too late
 - false: at the moment it was told, stock and everything already ordered would have lasted its horizon, 14 days for low
-  stock, 21 for a reorder. A reorder point is meant to be reached before it is needed: its column says how often safety
-  stock was left over, not that the advice was wrong
+  stock, 21 for a reorder. Low stock that lasted 15 to 21 days was still worth an order that day (`lasted_21`: longer).
+  A reorder point is meant to be reached before it is needed: its column says how often safety stock was left over, not
+  that the advice was wrong
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -246,6 +247,7 @@ def naive(year: Year, first: int, last: int) -> Tally:
 def scored(year: Year, tally: Tally, first: int, last: int) -> dict[str, float]:
     """Counts of one rule."""
     lead_of: list[int] = []
+    coming = 0  # not told, with a delivery on its way that came too late
     for cell in range(len(year.wanted)):
         for day in range(first + LEAD, last):
             begins = year.available[cell, day] == 0 and year.available[cell, day - 1] > 0
@@ -255,11 +257,14 @@ def scored(year: Year, tally: Tally, first: int, last: int) -> dict[str, float]:
             while (cell, day - 1 - ahead) in tally.warned:
                 ahead += 1
             lead_of.append(ahead)
+            coming += ahead == 0 and year.inbound[cell, day - 1] > 0
     counts: dict[str, float] = {}
     for kind, horizon in HORIZON.items():
         moments = [(cell, day) for cell, day, told in tally.told if told == kind]
         counts[kind] = len(moments)
         counts[f"{kind}_false"] = sum(lasts(year, cell, day, horizon) for cell, day in moments)
+    low = [(cell, day) for cell, day, told in tally.told if told == "low_stock"]
+    counts["low_stock_lasted_21"] = sum(lasts(year, cell, day, LEAD + REVIEW) for cell, day in low)
     return {
         "warnings": tally.warnings,
         "empty": tally.empty,
@@ -269,6 +274,7 @@ def scored(year: Year, tally: Tally, first: int, last: int) -> dict[str, float]:
         "stockouts": len(lead_of),
         "in_time": sum(ahead >= LEAD for ahead in lead_of),
         "late": sum(0 < ahead < LEAD for ahead in lead_of),
+        "untold_on_its_way": coming,
     }
 
 
@@ -283,10 +289,11 @@ def main() -> None:
     results = []
     for seed in options.seeds:
         year = year_of(options.days, seed)
-        for name, rule in {
+        rules: dict[str, Callable[[Year, int, int], Tally]] = {
             "wharf": partial(ours, level=options.service_level),
             "below reorder point": naive,
-        }.items():
+        }
+        for name, rule in rules.items():
             results.append({"seed": seed, "rule": name, **scored(year, rule(year, first, last), first, last)})
     with pl.Config(tbl_cols=20, tbl_rows=40, float_precision=1, tbl_width_chars=160):
         sys.stdout.write(f"{pl.DataFrame(results)}\n")

@@ -148,7 +148,7 @@ def test_what_is_sold_out_is_no_lost_demand(last_hour):
 
 
 def test_orders_that_were_not_read_are_not_missed(last_hour):
-    until = {"amazon": NOON - timedelta(hours=3), "shopify": NOW}
+    until = {"amazon": NOON - timedelta(hours=3), "shopify": NOON}
     result = last_hour(as_usual(amazon_MUG=0, amazon_PAN=0, amazon_HOSE=0), read_until=until).result()
     assert result["changes"] == []
     assert {"alert": "amazon-us", "recipient": "", "reason": "its orders are not read up to now"} in result[

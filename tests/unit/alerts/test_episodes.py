@@ -63,6 +63,17 @@ def test_a_channel_that_was_well_for_a_week_is_news_again():
     assert again == [("updated", "low_stock", "critical")]
 
 
+def test_a_channel_that_wavers_beside_a_worse_one_has_not_left_its_state():
+    """Between 14 days and 15.4 it is in no state of its own; what was told of it still holds."""
+    shop, low = Watch(), running_low(channel="walmart-us", order_quantity=0.0)
+    shop.sees(nearly_out(), low)
+    shop.sees(nearly_out(), low | {"days_of_cover": 14.8})
+    facts = shop.last.transitions[0].facts
+    assert (facts["held"], facts["told_states"]["walmart-us"]) == (["walmart-us"], ["warning", None])
+    shop.sees(nearly_out(), low | {"days_of_cover": 30.0})
+    assert shop.last.transitions[0].facts["told_states"]["walmart-us"][1] is not None
+
+
 def test_an_episode_opens_once():
     shop = Watch()
     assert shop.sees(running_low()) == [("opened", "low_stock", "warning")]

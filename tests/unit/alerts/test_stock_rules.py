@@ -116,6 +116,15 @@ def test_low_stock_is_told_when_it_is_likely_and_not_when_it_may_as_well_last(ch
     assert [alert.severity.value for alert in judged(row, **limits)] == expected
 
 
+def test_an_open_alarm_goes_by_the_chance_when_a_delivery_makes_cover_leap():
+    """One piece left, and with the delivery of the day after tomorrow 48 days of cover: still a third to run out."""
+    close = position_row(available=1, days_of_cover=48.0, p_stockout_lead_time=0.34) | chances(0.34, 0.34)
+    frame = pl.DataFrame([close], schema_overrides={"order_by_date": pl.Date, "stockout_date": pl.Date})
+    (alert,) = stock_alerts(frame, NOW).alerts
+    assert (alert.alert_type, alert.holding) == ("low_stock", True)
+    assert stock_alerts(frame.with_columns(p_stockout_7d=0.2, p_stockout_14d=0.2), NOW).alerts == ()
+
+
 def test_a_delivery_that_comes_too_late_is_said_with_both_dates():
     row = nearly_out(inbound=200) | {"deliveries": [{"days": 8.2, "units": 200.0}], "overdue_days": 0.0}
     (alert,) = judged(row)
