@@ -1,5 +1,6 @@
 """What ClickHouse shows is what PostgreSQL holds, however often and wherever publishing was cut off."""
 
+import threading
 from decimal import Decimal
 
 import polars as pl
@@ -122,6 +123,33 @@ def test_only_the_months_that_moved_are_replaced_and_the_journal_says_so(loader,
         "SELECT order_date, kind, orders, revenue_delta FROM analytics.restatements"
     ).result_rows == [((T0 + 40 * DAY).date(), "refund", 1, Decimal(-10))]
     agree(loader.engine, client)
+
+
+def test_a_reader_sees_a_day_as_it_was_or_as_it_is_and_never_half(loader, client):
+    def units():
+        query = "SELECT date, sum(total_units) FROM analytics.daily_sales_summary GROUP BY date ORDER BY date"
+        return tuple(client.query(query).result_rows)
+
+    sales(loader)
+    rollup.publish(loader.engine, client)
+    before = units()
+    more = {"source_updated_at": T0 + DAY, "customer_key": "k1"}
+    loader.load(
+        {"orders": [order("A", **more)], "order_items": [line("A", quantity=7), line("A", "2", quantity=4)]}
+    )
+    seen, is_over = [units()], threading.Event()
+
+    def watch():
+        while not is_over.is_set():
+            seen.append(units())
+
+    reader = threading.Thread(target=watch)
+    reader.start()
+    rollup.publish(loader.engine, client, on_step=lambda _: seen.append(units()))
+    is_over.set()
+    reader.join()
+    assert set(seen) == {before, units()}
+    assert before != units()
 
 
 def test_a_day_that_came_to_nothing_disappears(loader, client):
