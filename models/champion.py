@@ -19,6 +19,9 @@ ANCHOR = (
 SMALLEST_CLASS = 20  # series × origins under which a class borrows its neighbour's table
 YOUNG = 28  # known days under which a series is judged by its peers
 NEVER_BLENDED = ("seasonal_naive",)  # the bar stays a bar
+STEADY_DAYS = (
+    100  # known past days of errors at which a series' own experience counts half beside its class's
+)
 
 
 def demand_class(panel: Panel) -> Ints:
@@ -195,3 +198,40 @@ def kept_members(table: pl.DataFrame, group: int, block: int) -> dict[str, float
         return {}
     rows = rows.filter(pl.col("block") == rows["block"].max())
     return dict(zip(rows["member"].to_list(), rows["ratio"].to_list(), strict=True))
+
+
+def series_skill(pasts: Sequence[Past], ids: Sequence[str]) -> pl.DataFrame:
+    """`series_id` and, by member, its error on that series over the members' mean, in units of what is so in its class.
+
+    1 where nothing is known; drawn towards 1 by STEADY_DAYS, so that a class speaks for series with little past.
+    """
+    members = [name for name in pasts[0].said if name not in NEVER_BLENDED] if pasts else []
+    if not members:
+        return pl.DataFrame({"series_id": list(ids)})
+    errors, days = np.zeros((len(members), len(ids))), np.zeros((len(members), len(ids)))
+    for past in pasts:
+        for number, member in enumerate(members):
+            error = np.abs(past.y - past.said[member])
+            errors[number] += np.nansum(error, axis=1)
+            days[number] += np.isfinite(error).sum(axis=1)
+    mean = errors / np.maximum(days, 1)
+    usual = mean.mean(axis=0)
+    group = pasts[-1].group
+    columns = {}
+    for number, member in enumerate(members):
+        ratio = np.ones(len(ids))
+        for one in np.unique(group):
+            rows = (group == one) & (usual > 0) & (days[number] > 0)
+            of_class = mean[number, rows].sum() / max(float(usual[rows].sum()), 1e-12)
+            if of_class > 0:
+                ratio[rows] = np.maximum(mean[number, rows] / usual[rows] / of_class, 1e-3)
+        columns[member] = ratio ** (days[number] / (days[number] + STEADY_DAYS))
+    return pl.DataFrame({"series_id": list(ids), **columns})
+
+
+def skill_of(skill: pl.DataFrame, ids: Sequence[str]) -> dict[str, Floats]:
+    """Member → one number per series of `ids`; 1 for series that taught nothing."""
+    joined = pl.DataFrame({"series_id": list(ids)}).join(
+        skill, on="series_id", how="left", maintain_order="left"
+    )
+    return {name: joined[name].fill_null(1.0).to_numpy() for name in joined.columns if name != "series_id"}

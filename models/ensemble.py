@@ -89,8 +89,17 @@ def fixed_blend(said: Mapping[str, Floats], fallback: Floats) -> Floats:
     return value
 
 
-def learned_blend(table: pl.DataFrame, group: Ints, blend: Mapping[str, Floats], fallback: Floats) -> Floats:
-    """Per class and block the kept members: their mean weighted by trust and past error, and some of their median."""
+def learned_blend(
+    table: pl.DataFrame,
+    group: Ints,
+    blend: Mapping[str, Floats],
+    fallback: Floats,
+    skill: Mapping[str, Floats] | None = None,
+) -> Floats:
+    """Per class and block the kept members: their mean weighted by trust and past error, and some of their median.
+
+    `skill`: by member, how its past error on each series compares with its class (champion.series_skill).
+    """
     out = fallback.copy()
     blocks = block_of(fallback.shape[1])
     for one in np.unique(group):
@@ -103,19 +112,22 @@ def learned_blend(table: pl.DataFrame, group: Ints, blend: Mapping[str, Floats],
                 continue
             cells = np.ix_(rows, steps)
             stack = np.stack([blend[name][cells] for name in kept])
-            out[cells] = _middle(
-                stack,
-                np.array([TRUST.get(name, 0.3) * ratio**-TILT for name, ratio in kept.items()]),
-                fallback[cells],
-            )
+            known = skill or {}
+            error = np.stack([
+                ratio * (known[name][rows] if name in known else np.ones(len(rows))) for name, ratio in kept.items()
+            ])  # fmt: skip
+            trust = np.array([TRUST.get(name, 0.3) for name in kept])[:, None]
+            out[cells] = _middle(stack, trust * error**-TILT, fallback[cells])
     return out
 
 
 def _middle(stack: Floats, weights: Floats, fallback: Floats) -> Floats:
+    """Weighted mean and median of members × series × days; `weights` members × series."""
     answered = np.isfinite(stack)
-    weight = (weights[:, None, None] * answered).sum(axis=0)
+    each = weights[:, :, None] * answered
+    weight = each.sum(axis=0)
     some = weight > 0
-    mean = (np.nan_to_num(stack) * weights[:, None, None]).sum(axis=0) / np.where(some, weight, 1.0)
+    mean = (np.nan_to_num(stack) * each).sum(axis=0) / np.where(some, weight, 1.0)
     filled = np.where(answered, stack, np.where(some, mean, 0.0)[None])
     value: Floats = MEDIAN_SHARE * np.median(filled, axis=0) + (1 - MEDIAN_SHARE) * mean
     return np.where(some, value, fallback)

@@ -13,7 +13,7 @@ import polars as pl
 
 from models import registry as store
 from models.base import BOUNDS, FORECAST_SCHEMA, Floats, ForecastSettings, Origin, check_series
-from models.champion import CLASSES, YOUNG, Past, demand_class, error_table, past_of
+from models.champion import CLASSES, YOUNG, Past, demand_class, error_table, past_of, series_skill, skill_of
 from models.closed import closed_ahead
 from models.cumulative import CumulativeCalibration, calibrate_sums, cumulative_frame
 from models.ensemble import cold_start, describe, fixed_blend, learned_blend, made_sane
@@ -70,6 +70,7 @@ class Learned:
     table: pl.DataFrame
     bounds: dict[str, Calibration]
     sums: CumulativeCalibration
+    skill: pl.DataFrame
     spreads: dict[str, Spread] = field(default_factory=dict)
 
 
@@ -78,6 +79,7 @@ class Said:
     """All models' sane forecasts at one origin: to show, to blend, and the state of the series then."""
 
     offset: int
+    ids: tuple[str, ...]
     show: dict[str, Floats]
     blend: dict[str, Floats]
     past: Past
@@ -118,7 +120,7 @@ def run(
     notes += _unique(collected.notes + said[0].notes)
     if not past_offsets and not found:
         notes.append("too little history for past origins: equal weights and textbook bounds")
-    models = _blends(said[0], learned.table)
+    models = _blends(said[0], learned.table, learned.skill)
     frame = _rows(panel, 0, models, _bounds(said[0], models, learned))
     now = said[0].past
     cumulative = cumulative_frame(panel, learned.sums, now.group, now.spread, now.level, models["ensemble"])
@@ -169,7 +171,7 @@ def backtest(
     for offset in scored:
         learned = learn(panel, [said[o] for o in [*before, *scored] if o >= offset + horizon])
         spreads[offset] = learned.spreads
-        models, table = _blends(said[offset], learned.table), learned.table
+        models, table = _blends(said[offset], learned.table, learned.skill), learned.table
         frames.append(_rows(panel, offset, models, _bounds(said[offset], models, learned), horizon=horizon))
     notes += _unique(collected.notes + [note for offset in scored for note in said[offset].notes])
     return _result(panel, pl.concat(frames), notes + describe(table), table, spreads, horizon)
@@ -178,17 +180,18 @@ def backtest(
 def learn(panel: Panel, pasts: Sequence[Said]) -> Learned:
     """Error table, bounds of every model, of sums over days and of totals over series, from past origins."""
     if not pasts:
-        return Learned(error_table([], []), {}, CumulativeCalibration())
+        return Learned(error_table([], []), {}, CumulativeCalibration(), series_skill([], panel.ids))
     origins = [said.past for said in pasts]
     table = error_table(origins, list(pasts[0].blend))
-    models = [_blends(said, table) for said in pasts]
+    skill = series_skill(origins, panel.ids)
+    models = [_blends(said, table, skill) for said in pasts]
     network = [said.network for said in pasts if said.network is not None]
     bounds = {}
     for name in models[0]:
         helped = name in (*BLENDS, "lstm") and len(network) == len(pasts)
         bounds[name] = calibrate(origins, [one[name] for one in models], network if helped else None)
     sums = calibrate_sums(origins, [one["ensemble"] for one in models])
-    learned = Learned(table, bounds, sums)
+    learned = Learned(table, bounds, sums, skill)
     blend = [{"ensemble": one["ensemble"]} for one in models]
     spreads = calibrate_totals(
         panel,
@@ -235,6 +238,7 @@ def _settle(panel: Panel, collected: Collected, offset: int, horizon: int) -> Sa
     show, blend, notes = made_sane(cut, raw, fallback)
     return Said(
         offset=offset,
+        ids=panel.ids,
         show=show,
         blend=blend,
         past=past_of(panel, offset, blend, closed_ahead(h, horizon)),
@@ -244,9 +248,10 @@ def _settle(panel: Panel, collected: Collected, offset: int, horizon: int) -> Sa
     )
 
 
-def _blends(said: Said, table: pl.DataFrame) -> dict[str, Floats]:
+def _blends(said: Said, table: pl.DataFrame, skill: pl.DataFrame) -> dict[str, Floats]:
     """Every model to show: members, the fixed blend and the learned one: the young by their peers, closed days 0."""
-    blended = learned_blend(table, said.past.group, said.blend, said.fallback)
+    of_series = skill_of(skill, said.ids)
+    blended = learned_blend(table, said.past.group, said.blend, said.fallback, of_series)
     young = said.past.group == CLASSES.index("young")
     blended[young] = 0.5 * blended[young] + 0.5 * said.fallback[young]
     blended[said.past.closed] = 0.0
@@ -312,7 +317,7 @@ def _class_names(panel: Panel, offset: int) -> "np.ndarray[tuple[int], np.dtype[
 def _replayed(panel: Panel, pasts: Sequence[Said], horizon: int) -> BacktestResult:
     newest = pasts[-1]
     learned = learn(panel, [past for past in pasts if past.offset >= newest.offset + horizon])
-    models = _blends(newest, learned.table)
+    models = _blends(newest, learned.table, learned.skill)
     frame = _rows(panel, newest.offset, models, _bounds(newest, models, learned), horizon=horizon)
     return _result(panel, frame, [], learned.table, {newest.offset: learned.spreads}, horizon)
 

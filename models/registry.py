@@ -44,11 +44,12 @@ class Stored:
     table: pl.DataFrame
     bounds: dict[str, Calibration]
     sums: CumulativeCalibration
+    skill: pl.DataFrame
     spreads: dict[str, Spread]
 
     def learned(self, make: "Callable[..., Learned]") -> "Learned":
         """The tables as `forecast.Learned`."""
-        return make(self.table, self.bounds, self.sums, self.spreads)
+        return make(self.table, self.bounds, self.sums, self.skill, self.spreads)
 
 
 def keep(
@@ -72,6 +73,7 @@ def keep(
         (partial / f"boosted_{number}.txt").write_text(text)
     (partial / "arima.json").write_text(json.dumps(state.get("arima")))
     learned.table.write_parquet(partial / "errors.parquet")
+    learned.skill.write_parquet(partial / "skill.parquet")
     tables = {
         "bounds": {name: c.to_json() for name, c in learned.bounds.items()},
         "sums": learned.sums.to_json(),
@@ -170,6 +172,7 @@ def _read(path: Path, manifest: dict[str, Any]) -> Stored:
         table=pl.read_parquet(path / "errors.parquet"),
         bounds={name: Calibration.from_json(values) for name, values in tables["bounds"].items()},
         sums=CumulativeCalibration.from_json(tables["sums"]),
+        skill=pl.read_parquet(path / "skill.parquet"),
         spreads={level: Spread(**values) for level, values in tables["spreads"].items()},
     )
 
