@@ -79,7 +79,8 @@ def sync(
         key, [result.shown() for result in done], "What was read and written, by account and resource"
     )
     results = check() if any(result.inserted or result.updated for result in done) else []
-    report.table(f"{key}-checks", [result.row() for result in results], "What must hold after every load")
+    if results:
+        report.table(f"{key}-checks", [result.row() for result in results], "What must hold after every load")
     broken = [
         f"{result.name}: {result.detail}" for result in results if not result.ok and result.severity == "fail"
     ]
