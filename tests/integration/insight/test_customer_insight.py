@@ -70,7 +70,7 @@ def test_customers_are_valued_and_keep_their_segments(shop, client):
     before = dict(shown(client, "SELECT customer_key, segment FROM analytics.customer_value"))
     assert set(before.values()) <= {"VIP", "loyal", "active", "at risk", "lost"}
     assert len(set(before.values())) >= 4
-    assert shop.one("SELECT count(*) FROM core.segment_centres") == 5
+    assert shop.one("SELECT count(*) FROM core.segment_centres") == len(set(before.values()))
 
     assert customer_insight(TODAY + DAY, return_state=True).is_completed()
     after = dict(shown(client, "SELECT customer_key, segment FROM analytics.customer_value"))
