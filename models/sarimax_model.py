@@ -76,7 +76,7 @@ def typical_of(parameters: Mapping[str, tuple[int, Sequence[float]]]) -> tuple[i
     return common, values.tolist()
 
 
-def fit_one(y: Floats, orders: Sequence[int] = (0,)) -> tuple[int, list[float]] | None:
+def fit_one(y: Floats, orders: Sequence[int] = range(len(ORDERS))) -> tuple[int, list[float]] | None:
     """Order index and parameters with the lowest AIC; None under eight known weeks or when no fit converges."""
     if np.isfinite(y).sum() < 56 or np.nansum(y) == 0:
         return None

@@ -9,7 +9,7 @@ from models.base import MEMBERS, ForecastSettings, Origin, check_series
 from models.gradient_boosted import GradientBoosted
 from models.panel import build_panel
 from models.prophet_model import ProphetGroups
-from models.sarimax_model import Arima, fit_many, typical_of
+from models.sarimax_model import ORDERS, Arima, fit_many, typical_of
 from tests.models_factories import broken_rows, series, shop, weekly
 
 
@@ -76,6 +76,19 @@ def test_arima_from_cached_parameters_follows_the_week():
     assert set(said) == {14, 0}
     truth = panel.truth(14, 14)
     assert np.abs(said[14] - truth).sum() / truth.sum() < 0.3
+
+
+def test_the_order_that_fits_a_series_better_is_kept():
+    """Around a level that stays there is something to come back to, on a walk there is not."""
+    rng = np.random.default_rng(5)
+    week = np.tile([0.0, 1.0, 2.0, 3.0, 4.0, 9.0, 7.0], 40)
+    wandering = 300 + np.cumsum(rng.normal(0, 6, 280)) + week
+    staying = 40 + week + rng.normal(0, 3, 280)
+    panel = panel_of(pl.concat([series("stays", staying.tolist()), series("walks", wandering.tolist())]))
+
+    fitted = fit_many(panel, np.arange(2))
+
+    assert [ORDERS[fitted[name][0]][0] for name in ("stays", "walks")] == [(1, 0, 1), (0, 1, 1)]
 
 
 def test_group_prophet_shares_a_season_out_by_level(tmp_path):
