@@ -75,7 +75,7 @@ def _stockout(facts: Facts, locale: Locale) -> list[str]:
 
 def _low_stock(facts: Facts, locale: Locale) -> list[str]:
     runs_out = facts.get("stockout_date")
-    when = f", which lasts until about {locale.date(runs_out)}" if runs_out else ""
+    when = f", enough until about {locale.date(runs_out)}" if runs_out else ""
     return [
         f"{locale.number(facts['available'], 0)} left on {channel_list(facts['channels'])}{when} "
         f"at about {locale.number(facts['mean_daily'])} a day{_inbound(facts, locale)}.",
@@ -255,7 +255,9 @@ def span(facts: Facts, locale: Locale) -> str:
 def _hours(facts: Facts, locale: Locale) -> str:
     """`hour`, `3 hours`, `40 minutes`: how long was counted."""
     hours = float(facts.get("hours") or 1)
-    return "hour" if hours == 1 else _minutes(hours * 60, locale)
+    if hours == 1:
+        return "hour"
+    return _minutes(hours * 60, locale) if hours < 2 else f"{locale.number(round(hours, 1))} hours"
 
 
 def _what_to_check(facts: Facts) -> str:

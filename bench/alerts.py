@@ -257,7 +257,7 @@ def scored(year: Year, tally: Tally, first: int, last: int) -> dict[str, float]:
             while (cell, day - 1 - ahead) in tally.warned:
                 ahead += 1
             lead_of.append(ahead)
-            coming += ahead == 0 and year.inbound[cell, day - 1] > 0
+            coming += int(ahead == 0 and year.inbound[cell, day - 1] > 0)
     counts: dict[str, float] = {}
     for kind, horizon in HORIZON.items():
         moments = [(cell, day) for cell, day, told in tally.told if told == kind]

@@ -45,7 +45,9 @@ class Oracle:
         length = np.diff(midnights, append=midnights[-1] + DAY)
         day = np.searchsorted(midnights, orders.created[orders.channel == market], side="right") - 1
         at = (orders.created[orders.channel == market] - midnights[day]) * 24 // length[day]
-        profile = np.bincount(at, minlength=24) / len(at)
+        profile = np.bincount(np.minimum(at, 23), minlength=24) / len(
+            at
+        )  # what comes after the last day: its last hour
         begins = midnights[:, None] + length[:, None] * np.arange(24) / 24
         self._hours = np.append(begins.ravel(), midnights[-1] + length[-1])
         self._reached = np.concatenate([[0.0], np.cumsum(daily[:, None] * profile)])

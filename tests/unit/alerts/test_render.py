@@ -65,7 +65,7 @@ def test_the_email_says_what_is_so_and_what_to_do_in_both_bodies():
     email = render.email(payloads(nearly_out())["email"])
     assert email.subject == "[Critical] Low stock: Blue stoneware mug (MUG-01): 4 days left"
     for body in (Tags(email.html).text, email.text):
-        assert "18 left on Amazon US, which lasts until about Nov 25, 2026" in body
+        assert "18 left on Amazon US, enough until about Nov 25, 2026" in body
         assert "97%" in body
         assert "Order 120 today; delivery takes 14 days." in body
 

@@ -128,7 +128,7 @@ def test_an_open_alarm_goes_by_the_chance_when_a_delivery_makes_cover_leap():
 def test_a_delivery_that_comes_too_late_is_said_with_both_dates():
     row = nearly_out(inbound=200) | {"deliveries": [{"days": 8.2, "units": 200.0}], "overdue_days": 0.0}
     (alert,) = judged(row)
-    assert "which lasts until about Nov 25, 2026" in alert.message
+    assert "enough until about Nov 25, 2026" in alert.message
     assert "The delivery is expected about Nov 30, 2026, too late: can it be hurried?" in alert.message
 
 
