@@ -60,7 +60,7 @@ class DemandThresholds(_Group):
     spike_rate: float = Field(default=1.5, gt=0)  # at least 150 % above it
     max_probability: float = Field(default=1e-4, gt=0, lt=1)  # of a count so far off by chance
     # Alarms for nothing a month that stretches without any order may raise by the model, all subjects together. Its
-    # levels and shapes are estimates: with 0.3 invented merchants had one a month (docs/alerts.md).
+    # levels and shapes are estimates: there are about three times as many.
     quiet_false_alarms: float = Field(default=0.3, gt=0)
     critical_drop_rate: float = Field(default=0.9, gt=0, le=1)
     min_expected: float = Field(default=5, ge=0)  # fewer expected orders than this prove nothing

@@ -5,7 +5,7 @@
 Every morning each listing's stock is judged as `stock_alerts` would, by the rules, episodes and plan of Wharf, and by
 the naive rule "below the reorder point" (mean of 28 days x lead time + 7 days of it, told once per listing each time it
 falls below). Forecasts are made once a week by the cheap members, from what had been sold by then. What would have
-happened is known from the generated world: what buyers wanted, and what had been ordered from suppliers by that morning.
+happened is known from the generated world: what buyers wanted, and what had been ordered from suppliers that morning.
 
 - announced: an alert that asks to order, or says it runs out, was open `lead` days before the shelf was empty; "late"
   before it was empty, yet not that long. Untold on its way: a delivery was coming, and came too late

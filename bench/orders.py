@@ -157,7 +157,8 @@ def told_after(trade: Trade, start: datetime, names: str) -> float | None:
     """
 
     def tells(now: datetime) -> bool:
-        return any(names in title for title in Watch([]).sees(judged(trade, now), now))
+        titles = Watch([]).sees(judged(trade, now), now)
+        return any(names in title and "jumped" not in title for title in titles)
 
     first = start.replace(minute=0, second=0, microsecond=0) + HOUR
     for hour in looks(first, first + MOST * HOUR):
@@ -210,7 +211,7 @@ def troubles(trade: Trade, cases: int) -> Iterator[dict[str, float | str | None]
     best = _best_seller(trade)
     this = pl.col("sku") == best
     for name, hit, kept, said in (
-        ("channel down", pl.lit(value=True), 0.0, "Amazon US"),
+        ("channel down", pl.lit(value=True), 0.0, ": Amazon US"),  # not "… on Amazon US"
         ("delisted", this, 0.0, best),
         ("buy box lost", this, 0.2, best),
     ):
