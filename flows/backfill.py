@@ -11,7 +11,7 @@ from pydantic import Field
 
 from connectors import registry
 from connectors.errors import ConfigurationError
-from flows import connections, report
+from flows import connections, report, task_runner
 from flows.ingest import Ingested, ingest
 from flows.instants import Instant
 from flows.sync import completed
@@ -47,15 +47,34 @@ def backfill(
         again: Read slices that were read whole before, too.
     """
     _check(account, resource, since, until)
-    engine = connections.postgres()
     asked, told = _within_reach(account, resource, since, until)
-    slices = backfills.plan(engine, account, resource, asked, timedelta(days=slice_days), again=again)
+    length = timedelta(days=slice_days)
+    slices = backfills.plan(connections.postgres(), account, resource, asked, length, again=again)
+    elsewhere = slices and task_runner.is_remote()
+    read = task_runner.side_by_side(read_slices) if elsewhere else read_slices.fn
+    done, failures = read(account, resource, slices)
+    report.table(
+        f"backfill-{account}-{resource}", [result.shown() for result in done], "Slices, newest first"
+    )
+    if failures:
+        return Failed(message="; ".join(failures), data=done)
+    if not slices and asked.since < asked.until:
+        told.append("all of it was read before; --again reads it anyway")
+    return completed(done, f"{len(done)} slices", *told)
+
+
+@flow(name="backfill-slices", flow_run_name="slices-{account}-{resource}")
+def read_slices(account: str, resource: Kind, slices: list[Span]) -> tuple[list[Ingested], list[str]]:
+    """What was read, and what failed. One slice after the other, wherever they are read: of one account and resource a
+    lease allows one reader, and the marketplace's limit is shared anyway. Several backfills go side by side.
+    """
+    engine = connections.postgres()
     done: list[Ingested] = []
     failures: list[str] = []
     for part in slices:
         backfills.mark(engine, account, resource, part, "running")
         with tags(f"account:{account}", f"resource:{resource}", "backfill"):
-            state = ingest(account, resource, part.until, part.since, "backfill", return_state=True)
+            state = _ingested(account, resource, part)
         if not state.is_completed():
             backfills.mark(engine, account, resource, part, "failed", state.message)
             failures.append(f"{part.since:%Y-%m-%d} to {part.until:%Y-%m-%d}: {state.message}")
@@ -65,14 +84,16 @@ def backfill(
             engine, account, resource, part, "done" if result.outcome == "done" else "pending", result.message
         )
         done.append(result)
-    report.table(
-        f"backfill-{account}-{resource}", [result.shown() for result in done], "Slices, newest first"
-    )
-    if failures:
-        return Failed(message="; ".join(failures), data=done)
-    if not slices and asked.since < asked.until:
-        told.append("all of it was read before; --again reads it anyway")
-    return completed(done, f"{len(done)} slices", *told)
+    return done, failures
+
+
+def _ingested(account: str, resource: Kind, part: Span) -> State[Any]:
+    """How reading a slice ended, here or on a worker of the task runner."""
+    if not task_runner.is_remote():
+        return ingest(account, resource, part.until, part.since, "backfill", return_state=True)
+    future = ingest.submit(account, resource, part.until, part.since, "backfill")
+    future.wait()
+    return future.state
 
 
 def _check(account: str, resource: str, since: datetime, until: datetime) -> None:

@@ -137,6 +137,28 @@ def test_a_backfill_reads_what_is_missing_once(synced):
     )
 
 
+def test_a_backfill_on_dask_brings_the_same(synced, monkeypatch):
+    """Two processes of a Dask cluster read what was taken out here."""
+    since, until = NOON - timedelta(days=30), NOON - timedelta(days=10)
+    lines = (
+        "SELECT o.external_id, o.total, i.line_id, i.quantity, i.total FROM core.orders o"
+        " JOIN core.order_items i ON i.order_id = o.id ORDER BY 1, 3"
+    )
+    before = rows(lines)
+    chosen = f"order_id IN (SELECT id FROM core.orders WHERE ordered_at BETWEEN '{since}' AND '{until}')"
+    for table in ("sales_events", "order_items"):
+        assert rows(f"DELETE FROM core.{table} WHERE {chosen} RETURNING 1")
+    rows(f"DELETE FROM core.orders WHERE ordered_at BETWEEN '{since}' AND '{until}' RETURNING 1")
+    monkeypatch.setenv("WHARF_TASK_RUNNER", "dask")
+    connections.settings.cache_clear()
+    state = backfill("amazon", since, NOON, slice_days=15, again=True, return_state=True)
+    monkeypatch.undo()
+    connections.settings.cache_clear()
+    assert state.is_completed(), state.message
+    assert len(state.result()) == 2
+    assert rows(lines) == before
+
+
 def test_the_sales_report_of_shopify_and_what_walmart_settled_agree(synced):
     first, since = LAST - timedelta(days=20), NOON - timedelta(days=30)
     for name, resources in (("shopify", ["orders"]), ("walmart", ["orders", "fees"])):
