@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from connectors.amazon import RESOURCES, open_client
 from connectors.base import Context, Window
-from connectors.budget import Rate
-from connectors.client import Call
+from connectors.budget import LocalBudget, Rate
+from connectors.client import Call, Limits
 from connectors.errors import (
     AuthenticationError,
     ChannelUnavailableError,
@@ -24,7 +24,7 @@ from connectors.errors import (
 from connectors.extract import Tally, fetch
 from connectors.sandbox.amazon_orders import order_id
 from connectors.sandbox.app import serving
-from connectors.sandbox.state import SandboxState
+from connectors.sandbox.state import Limiter, SandboxState
 from connectors.sandbox.truth import all_orders
 from tests.amazon_bench import PACE, PATIENT, UNTIL, bench
 from tests.amazon_factories import CA, FETCHED, JP, US, Shop, account, give_back, sale
@@ -223,11 +223,30 @@ def test_throttling_is_waited_out():
 
 
 def test_the_published_rate_is_reached_and_never_exceeded():
-    # 25 pages at a burst of 20 and then 0.0056 a second, 5000 times as fast.
-    with bench(Shop(*(sale(number, 20 + number / 1000) for number in range(1, 2450)))) as it:
-        read = it.read("orders", FETCHED - timedelta(days=5))
-        assert it.state.requests.counts()["amazon.searchOrders"] == {200: 25}
-    assert read.frame("orders").height == 2449
+    """25 pages: a burst of 20, then one every 178 seconds, on a clock of both sides that only waiting moves."""
+    at = 0.0
+
+    def now() -> float:
+        return at
+
+    def sleep(seconds: float) -> None:
+        nonlocal at
+        at += seconds
+
+    state = SandboxState(Shop(*(sale(number, 20 + number / 1000) for number in range(1, 2450))))
+    state.clock.freeze(FETCHED)
+    state.limiter = Limiter(clock=now)
+    limits = Limits(max_wait=3600)
+    with (
+        serving(state) as url,
+        open_client(
+            account(f"{url}/amazon", places=(US,)), budget=LocalBudget(now), sleep=sleep, limits=limits
+        ) as client,
+    ):
+        pages = list(RESOURCES["orders"].pages(client, Window(FETCHED - timedelta(days=5), UNTIL)))
+    assert len(pages) == 25
+    assert state.requests.counts()["amazon.searchOrders"] == {200: 25}
+    assert at == pytest.approx(5 / 0.0056)
 
 
 @pytest.mark.parametrize(
