@@ -187,7 +187,8 @@ class _Api:
         nodes = value.get(key, []) if key else []
         name = fault.field or "surprise"
         match fault.kind:
-            case "repeat" if step.args.get("after"):  # of the same search: who begins one has seen no page of it
+            # Of the same search: who begins one has seen no page of it.
+            case "repeat" if step.args.get("after"):
                 with self._lock:
                     return dict(self._previous.get(step.name) or value)
             case "reorder":
