@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed
 from flows import accuracy, connections, forecast_pictures, limits, reordering, report, stopping, task_runner
 from flows.demand_parts import Part, parts_of
 from models import forecast as forecasting
-from models import promotions, registry
+from models import promotions, reconcile, registry
 from models.base import MEMBERS, Effort, ForecastSettings
 from warehouse import demand_sums, forecast_totals, forecasts, order_counts, plans, read
 
@@ -344,7 +344,8 @@ def tidy(now: datetime) -> None:
 def roll_up() -> None:
     """What the stored forecasts add up to by category, channel and in all; shown for the next 30, 60 and 90 days."""
     engine = connections.postgres()
-    forecast_totals.roll_up(engine)
+    usual = reconcile.Spread()
+    forecast_totals.roll_up(engine, usual.shared, usual.quantiles)
     report.table(
         "forecast-totals", forecast_totals.ahead(engine), "Units expected, added up over the forecasts"
     )

@@ -1,21 +1,21 @@
 """What the stored forecasts add up to by category, channel and in all."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, text
 
 from warehouse import sql
 
-# Until a backtest has measured it: one part in twenty of the series' errors is shared, and they are normal.
-_USUAL = {"lo80": -1.0, "hi80": 1.0, "lo95": -1.53, "hi95": 1.53}
-_USUAL_SHARED = 0.05
 
+def roll_up(engine: Engine, usual_shared: float, usual_quantiles: Mapping[str, float]) -> int:
+    """Replace all totals by the sums of the newest forecasts, in one transaction; returns rows.
 
-def roll_up(engine: Engine) -> int:
-    """Replace all totals by the sums of the newest forecasts, in one transaction; returns rows."""
-    usual = {"usual_shared": _USUAL_SHARED, "usual_quantiles": json.dumps(_USUAL)}
+    The usual ones are for levels no backtest has measured: the part of their errors series share, and by bound the
+    quantiles of what totals are off by.
+    """
+    usual = {"usual_shared": usual_shared, "usual_quantiles": json.dumps(dict(usual_quantiles))}
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM core.forecast_totals"))
         return connection.execute(text(sql.read("forecast_totals")), usual).rowcount

@@ -22,6 +22,11 @@ def forecast(series: str, units: float, days: int = 3) -> pl.DataFrame:
     )
 
 
+def roll_up(engine):
+    usual = Spread()
+    forecast_totals.roll_up(engine, usual.shared, usual.quantiles)
+
+
 @pytest.fixture
 def stored(loader):
     """Two SKUs, one of them forecast again a day later, and a member's rows that are no part of any total."""
@@ -32,7 +37,7 @@ def stored(loader):
     forecasts.save(engine, old, T0, spreads=spreads)
     newer = forecast(mine, 7.25)
     forecasts.save(engine, pl.concat([newer, newer.with_columns(model=pl.lit("ets"))]), T0 + DAY)
-    forecast_totals.roll_up(engine)
+    roll_up(engine)
     return loader
 
 
@@ -45,7 +50,7 @@ def test_every_level_is_the_sum_of_the_newest_forecast_of_each_series(stored):
     assert [tuple(row) for row in rows] == [
         (level, 3, 2, 11.25, 11.25) for level in ("category", "channel", "channel and category", "total")
     ]
-    forecast_totals.roll_up(stored.engine)
+    roll_up(stored.engine)
     assert stored.one("SELECT count(*) FROM core.forecast_totals") == 12
 
 
