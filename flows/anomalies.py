@@ -27,7 +27,7 @@ _NAMES = ("channel_id", "product_id", "category")
 
 @flow(name="anomaly-alerts", flow_run_name="anomaly-alerts")
 def anomaly_alerts(now: Instant | None = None) -> State[Any]:
-    """Judge orders per account, category and SKU up to the last whole hour that was read, and send what is due.
+    """Judge orders per account, category and SKU up to what has been read, and send what is due.
 
     Args:
         now: The instant to judge by. Empty: now. Without a zone: UTC.

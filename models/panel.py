@@ -17,7 +17,6 @@ from models.base import FLAGS_AND_LABELS, Floats, ForecastSettings, Ints
 
 EPOCH = date(1970, 1, 1)
 LONG_GAP = 14  # days without a row
-ZEROS_TOLD = 0.001  # share of rows with 0 units from which a file is taken to tell of days without sales
 LONGEST_HISTORY = 1_470  # four years and two weeks: older days teach no season that newer ones do not
 
 
@@ -123,7 +122,7 @@ def build_panel(
 
     A series ends on its last given `y`; with `settings.origin` (or `common_end`) all end on one day, and days
     between a series' last `y` and that day are not known. Days inside a series without a row are zero sales, but
-    LONG_GAP of them and more in a file that has rows for days without sales: those were left out for a reason.
+    LONG_GAP of them and more where days without sales have rows: those were left out for a reason.
     """
     notes: list[str] = []
     frame = series.with_columns(pl.col("date").cast(pl.Int32).cast(pl.Int64).alias("day"))
@@ -166,8 +165,7 @@ def build_panel(
     _forget_after_last(y, spans["given"].to_numpy(), ends)
     past = at < width
     units = frame["y"].to_numpy()[past]
-    if (units == 0).mean() >= ZEROS_TOLD:
-        _forget_gaps(y, row[past], at[past], notes)
+    _forget_gaps(y, row[past], at[past], zeros=int((units == 0).sum()), notes=notes)
     y[row[past], at[past]] = units
     if "in_stock" in frame.columns:
         out = past & (frame["in_stock"].to_numpy() == 0)
@@ -187,15 +185,23 @@ def _forget_after_last(y: Floats, given: Ints, ends: Ints) -> None:
     y[np.arange(width)[None, :] > (width - 1 - (ends - given))[:, None]] = np.nan
 
 
-def _forget_gaps(y: Floats, row: Ints, at: Ints, notes: list[str]) -> None:
-    """Long runs of days without a row, inside a series: a shop shut for months sold nothing, and it says nothing."""
+def _forget_gaps(y: Floats, row: Ints, at: Ints, *, zeros: int, notes: list[str]) -> None:
+    """Long runs of days without a row, inside a series: a shop shut for months sold nothing, and it says nothing.
+
+    Only where days without sales usually have rows: there are more `zeros` than days left out, and the series has rows
+    for most of its days. In a file of sales alone, or of a rare seller, no row is no sale.
+    """
     count, width = y.shape
     day = np.arange(width)[None, :]
     given = np.zeros((count, width), dtype=np.bool_)
     given[row, at] = True
     before = np.maximum.accumulate(np.where(given, day, -width), axis=1)
     after = np.minimum.accumulate(np.where(given, day, 2 * width)[:, ::-1], axis=1)[:, ::-1]
-    gap = ~given & (before >= 0) & (after < width) & (after - before > LONG_GAP)
+    left_out = ~given & (before >= 0) & (after < width)
+    if zeros <= left_out.sum():
+        return
+    usual = left_out.sum(axis=1) < given.sum(axis=1)
+    gap = left_out & usual[:, None] & (after - before > LONG_GAP)
     if gap.any():
         y[gap] = np.nan
         notes.append(

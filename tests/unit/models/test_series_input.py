@@ -142,17 +142,21 @@ def test_settings_refuse_what_does_not_exist():
 
 def test_months_without_rows_are_not_known_where_days_without_sales_have_rows():
     rest = timedelta(days=1)
-    weeks = [3.0, 4.0, 5.0, 0.0, 5.0, 6.0, 7.0] * 12
+    weeks = [3.0, 4.0, 5.0, 0.0, 5.0, 6.0, 7.0] * 20
     gap = pl.col("date").is_between(START + 20 * rest, START + 40 * rest)
     short = pl.col("date").is_between(START + 50 * rest, START + 55 * rest)
-    told = pl.concat([series("a", weeks).filter(~gap & ~short), series("b", weeks)])
+    told = pl.concat([series("a", weeks).filter(~gap & ~short), *(series(name, weeks) for name in "bcd")])
+    rare = series("rare", ([2.0] + [0.0] * 19) * 7)
 
     panel, notes = build_panel(check_series(told), 0, ForecastSettings())
-    sales_only, quiet = build_panel(check_series(told.filter(pl.col("y") > 0)), 0, ForecastSettings())
 
     assert np.isnan(panel.y[0]).sum() == 21
-    assert np.isnan(panel.y[1]).sum() == 0
+    assert np.isnan(panel.y[1:]).sum() == 0
     assert panel.y[0, 50:56].tolist() == [0.0] * 6
     assert any("gaps" in note for note in notes)
-    assert np.isnan(sales_only.y).sum() == 0  # a file of sales alone: no row, no sale
-    assert not quiet
+    # No row, no sale: in a file of sales alone, though a day cancelled out, and of a rare seller among others.
+    sales_only = pl.concat([told.filter(pl.col("y") > 0), series("e", [1.0, 0.0, 1.0])])
+    among_others = pl.concat([*(series(name, weeks) for name in "rstuvwxyz"), rare.filter(pl.col("y") > 0)])
+    for frame in (sales_only, among_others):
+        _, notes = build_panel(check_series(frame), 0, ForecastSettings())
+        assert not any("gaps" in note for note in notes)
