@@ -142,7 +142,7 @@ def test_a_page_that_dies_moves_no_watermark_and_the_next_run_heals(synced):
     before = read.freshness(connections.postgres()).filter(resource="orders", account="shopify")[
         "read_until"
     ][0]
-    later = synced.move_to(synced.now + timedelta(hours=6))
+    later = synced.move_to(synced.now + timedelta(hours=3))  # the same day everywhere
     synced.state.faults.add(Fault(operation="shopify.orders", kind="status", status=400, times=1))
     assert sync(["orders"], ["shopify"], until=later, return_state=True).is_failed()
     stale = read.freshness(connections.postgres()).filter(resource="orders", account="shopify")["read_until"][
@@ -165,7 +165,7 @@ def test_a_load_that_does_not_add_up_fails_its_run(synced):
     )
     with connections.postgres().begin() as connection:
         connection.execute(text(stray))
-    later = synced.move_to(synced.now + timedelta(hours=6))
+    later = synced.move_to(synced.now + timedelta(hours=3))  # the same day everywhere
     state = sync(["orders"], until=later, return_state=True)
     with connections.postgres().begin() as connection:
         connection.execute(text("DELETE FROM core.sales_events WHERE order_id = -1"))
