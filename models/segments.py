@@ -2,8 +2,8 @@
 
 The words come first. Customers are parted by how long they have been away, into those who are here and those who are
 gone: nobody is VIP who has not bought for long. Each part is clustered from what its names mean, and each cluster
-called by the name it is nearest to in how often and for how much, so that names keep their meaning from week to week.
-A name that fits nobody is not given.
+called by the name it is nearest to in how often and for how much, so that names keep their meaning from week to week;
+the best one has the best name unless it is nearest to the last. A name that fits nobody is not given.
 """
 
 from collections.abc import Sequence
@@ -72,10 +72,16 @@ def segment(
     for part, rows in zip((HERE, GONE), (away == 0, away == 1), strict=True):
         own = points[rows]
         labels = _clusters(own, [start[name] for name in part[: len(own)]])
-        for label in set(labels):
-            centre = own[labels == label].mean(axis=0)
-            nearest = min(part, key=lambda name: float(np.sum((centre[1:] - PROTOTYPES[name][1:]) ** 2)))
-            names[np.flatnonzero(rows)[labels == label]] = nearest
+        centres = {label: own[labels == label].mean(axis=0)[1:] for label in set(labels)}
+        nearest = {
+            label: min(part, key=lambda name: float(np.sum((centre - PROTOTYPES[name][1:]) ** 2)))
+            for label, centre in centres.items()
+        }
+        best = max(centres, key=lambda label: float(centres[label].sum()), default=None)
+        if best is not None and nearest[best] != part[-1]:
+            nearest[best] = part[0]
+        for label, name in nearest.items():
+            names[np.flatnonzero(rows)[labels == label]] = name
     found = [(name, *points[names == name].mean(axis=0)) for name in PROTOTYPES if (names == name).any()]
     return customers.with_columns(segment=pl.Series(names.tolist(), dtype=pl.String)), pl.DataFrame(
         found, schema=_CENTRES, orient="row"

@@ -87,6 +87,8 @@ def shoppers(kinds: dict[str, int]) -> pl.DataFrame:
         "gone": (700, 1, 15.0),
         "fading": (200, 12, 900.0),
         "new": (4, 1, 25.0),
+        "again": (20, 3, 90.0),
+        "once rich": (500, 9, 700.0),
     }
     rng = np.random.default_rng(1)
     rows = []
@@ -110,6 +112,13 @@ def test_segments_mean_what_their_names_say():
     found, _ = segments.segment(segments.rfm(shoppers({"best": 30, "gone": 80, "fading": 50, "new": 60})))
     usual = dict(found.group_by("kind").agg(pl.col("segment").mode().first()).iter_rows())
     assert usual == {"best": "VIP", "gone": "lost", "fading": "at risk", "new": "active"}
+
+
+def test_the_best_who_are_here_are_vips_though_those_who_are_gone_were_better():
+    kinds = {"again": 40, "new": 160, "once rich": 300, "gone": 300}
+    found, _ = segments.segment(segments.rfm(shoppers(kinds)))
+    usual = dict(found.group_by("kind").agg(pl.col("segment").mode().first()).iter_rows())
+    assert usual == {"again": "VIP", "new": "active", "once rich": "at risk", "gone": "lost"}
 
 
 def test_a_segment_stays_while_its_customers_do():
