@@ -25,9 +25,8 @@ def parts_of(series: dict[int, int], at_once: int) -> list[Part]:
     waiting = [product for product in others if product not in drawn]
     found = [best + sorted(drawn)]
     left = sum(series[product] for product in waiting)
-    fair = (
-        min(at_once, ceil(left / ceil(left / at_once)) + max(series.values())) if left else 0
-    )  # no stump at the end
+    # Of equal size, so that no stump is left at the end.
+    fair = min(at_once, ceil(left / ceil(left / at_once)) + max(series.values())) if left else 0
     while waiting:
         found.append(_filled(series, waiting, fair))
         waiting = waiting[len(found[-1]) :]

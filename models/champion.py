@@ -19,9 +19,8 @@ ANCHOR = (
 SMALLEST_CLASS = 20  # series × origins under which a class borrows its neighbour's table
 YOUNG = 28  # known days under which a series is judged by its peers
 NEVER_BLENDED = ("seasonal_naive",)  # the bar stays a bar
-STEADY_DAYS = (
-    100  # known past days of errors at which a series' own experience counts half beside its class's
-)
+# Known past days of errors at which a series' own experience counts half beside its class's.
+STEADY_DAYS = 100
 
 
 def demand_class(panel: Panel) -> Ints:
