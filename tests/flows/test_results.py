@@ -6,9 +6,11 @@ import logging
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 
+import httpx
 import pytest
 from prefect import flow, task
 from prefect.settings import (
+    PREFECT_CLIENT_RETRY_JITTER_FACTOR,
     PREFECT_LOCAL_STORAGE_PATH,
     PREFECT_RESULTS_DEFAULT_SERIALIZER,
     PREFECT_RESULTS_PERSIST_BY_DEFAULT,
@@ -86,3 +88,25 @@ def test_what_cannot_be_sent_at_the_very_end_is_not_shown_as_an_error(monkeypatc
         senders.handlers[:] = before
     assert "item 1" in shown.getvalue()
     assert "item 2" not in shown.getvalue()
+
+
+@flow
+def told() -> object:
+    return Completed(message="all of it", data=RESULTS[1])
+
+
+def test_a_result_survives_an_answer_that_got_lost(prefect_api, monkeypatch):
+    send, lost = httpx.Client.send, []
+
+    def losing(client, request, **named):
+        answer = send(client, request, **named)
+        if not lost and request.url.path.endswith("/set_state") and b"COMPLETED" in request.content:
+            lost.append(request.url.path)
+            raise httpx.ReadError("the answer got lost", request=request)
+        return answer
+
+    monkeypatch.setattr(httpx.Client, "send", losing)
+    with temporary_settings({PREFECT_CLIENT_RETRY_JITTER_FACTOR: 0}):
+        assert told(return_state=True).result() == RESULTS[1]
+        assert told() == RESULTS[1]
+    assert len(lost) == 1
