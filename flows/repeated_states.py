@@ -8,21 +8,25 @@ no result, as we persist none: whoever waits for the result gets MissingResult a
 
 from functools import cache
 from typing import Any
+from uuid import UUID
 
-import prefect.flow_engine
+from prefect import flow_engine
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
+from prefect.utilities.engine import propose_state_sync
 
 
 @cache
 def install() -> None:
     """Give such a copy the result of the state it is a copy of. Once is enough."""
-    propose = prefect.flow_engine.propose_state_sync
 
-    def proposed(client: Any, state: State[Any], **named: Any) -> State[Any]:
-        answer = propose(client, state, **named)
+    def proposed(
+        client: SyncPrefectClient, state: State[Any], flow_run_id: UUID, force: bool = False
+    ) -> State[Any]:
+        answer = propose_state_sync(client, state, flow_run_id, force)
         said = (state.type, state.name, state.message)
         if answer.data is None and (answer.type, answer.name, answer.message) == said:
             answer.data = state.data
         return answer
 
-    prefect.flow_engine.propose_state_sync = proposed
+    flow_engine.propose_state_sync = proposed  # type: ignore[attr-defined]  # the engine's own name for it

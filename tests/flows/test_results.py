@@ -96,7 +96,8 @@ def told() -> object:
 
 
 def test_a_result_survives_an_answer_that_got_lost(prefect_api, monkeypatch):
-    send, lost = httpx.Client.send, []
+    send = httpx.Client.send
+    lost: list[str] = []
 
     def losing(client, request, **named):
         answer = send(client, request, **named)
