@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, create_engine, make_url, text
 
 from deployments.local.clickhouse_front import EmbeddedClickHouse
 from deployments.local.data import using
 from deployments.local.postgres import EmbeddedPostgres
+
+# The same examples every time, however slow the machine; `--hypothesis-profile=search` looks for new ones.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("wharf", settings.get_profile("search"), derandomize=True)
+settings.load_profile("wharf")
 
 _numbers = itertools.count(1)
 

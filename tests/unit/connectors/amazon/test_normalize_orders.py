@@ -352,7 +352,7 @@ def test_an_empty_page_gives_empty_frames_of_the_schema():
 _cents = st.integers(0, 10**7)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(1, 50), _cents, _cents, _cents, _cents), min_size=1, max_size=5),
     st.booleans(),
@@ -382,7 +382,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_any_poison_in_any_field_is_read_or_refused_and_never_crashes(data):
     victim = order(
