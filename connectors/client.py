@@ -30,6 +30,7 @@ from connectors.errors import (
     RateLimitError,
     RequestRejectedError,
 )
+from connectors.https import open_http
 
 # httpx logs every URL at INFO, query tokens included (encode/httpx #2760).
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -122,11 +123,7 @@ class ChannelClient:
         self._auth, self._reader = auth, reader
         self._budget = budget or LocalBudget()
         self._limits = limits or Limits()
-        self._http = http or httpx.Client(
-            follow_redirects=False,
-            timeout=httpx.Timeout(30, connect=10),
-            limits=httpx.Limits(max_connections=8),
-        )
+        self._http = http or open_http()
         self._sleep = sleep
 
     def warn(self, told: str) -> None:

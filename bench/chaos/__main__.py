@@ -131,16 +131,17 @@ def _all(
 
 
 def summary(trials: list[Trial]) -> pl.DataFrame:
-    """One row per figure: how often it was tried, how many rows were wrong, the 95th percentile of recovery."""
+    """One row per figure: how often it was tried, kills, how many rows were wrong, the 95th percentile of recovery."""
     rows = pl.DataFrame(
-        [(t.figure, len(t.wrong), t.recovery) for t in trials],
-        schema={"figure": pl.String, "wrong": pl.Int64, "recovery": pl.Float64},
+        [(t.figure, t.kills, len(t.wrong), t.recovery) for t in trials],
+        schema={"figure": pl.String, "kills": pl.Int64, "wrong": pl.Int64, "recovery": pl.Float64},
         orient="row",
     )
     return (
         rows.group_by("figure", maintain_order=True)
         .agg(
             pl.len().alias("runs"),
+            pl.col("kills").sum(),
             pl.col("wrong").sum().alias("wrong rows"),
             pl.col("recovery").quantile(0.95, "higher").round(1).alias("recovery p95, s"),
         )

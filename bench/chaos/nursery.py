@@ -18,8 +18,11 @@ import traceback
 from datetime import datetime
 from typing import Any
 
+import pyarrow  # noqa: F401 what publishing imports on its way
+
 from bench.chaos.mutants import MUTANTS
 from connectors import registry
+from connectors.https import open_http
 from flows import connections, ingest, sync
 from warehouse import rollup
 from warehouse.breaker import Limits
@@ -30,8 +33,9 @@ _PATIENCE_SECONDS = 60.0
 
 def main() -> None:
     """Serves until its standard input ends, with whoever started it."""
-    for platform in registry.PLATFORMS:  # what is imported here is there after a fork
+    for platform in registry.PLATFORMS:  # what is imported and read here is there after a fork
         registry.resources_of(platform)
+    open_http().close()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])

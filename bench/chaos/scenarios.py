@@ -35,6 +35,7 @@ MOMENTS = (
     Moment("noted, unheard", "postgres", rb"COMMIT\x00", "after", once=_FORGET),
 )
 _SWAPS = 9  # so many months of tables a publication swaps at least
+_RESOURCES = 2  # so many transactions with a watermark, and COPYs, a run of one account has at least
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Trial:
     case: str
     wrong: list[str] = field(default_factory=list)
     recovery: float | None = None  # seconds from a restart to its first committed batch
+    kills: int = 0  # processes that died of one
 
 
 def beginning(stage: Stage) -> None:
@@ -60,39 +62,64 @@ def beginning(stage: Stage) -> None:
 def kills_at_moments(
     stage: Stage, chance: random.Random, moments: Sequence[Moment] = MOMENTS, **request: Any
 ) -> Iterator[Trial]:
-    """D2. A kill at each moment in turn, each followed by one undisturbed run."""
+    """D2. A kill at each moment in turn, each followed by one undisturbed run of one account."""
+    figure, accounts = "D2 killed at a chosen moment", stage.accounts
     for moment in moments:
-        stage.move_to(stage.now + chance.uniform(6, 30) * HOUR)
-        most = len(stage.accounts) if moment.server == "postgres" else _SWAPS
+        account = _one_of(stage, accounts, chance)
+        most = _RESOURCES if moment.server == "postgres" else _SWAPS
         nth = 1 if _FORGET in (moment.pattern, moment.once) else chance.randint(1, most)
         ended, came = stage.killed_at(moment.again(nth), **request)
-        trial = Trial("D2 killed at a chosen moment", f"{moment.name}, no. {nth}")
-        if came and ended.status != -signal.SIGKILL:
+        trial = Trial(figure, f"{account}: {moment.name}, no. {nth}")
+        trial.kills = int(ended.status == -signal.SIGKILL)
+        if came and not trial.kills:
             trial.wrong.append(f"the kill was survived: status {ended.status}")
         if not came:
             trial.case += " (never came)"
         _, trial.recovery = stage.recovered(**request)
         trial.wrong += stage.wrong()
         yield trial
+    yield _all_of(stage, accounts, figure)
 
 
 def kills_at_random(stage: Stage, chance: random.Random, count: int) -> Iterator[Trial]:
-    """D1. Kills at any moment of a run, up to three in a row before it is let through."""
-    stage.move_to(stage.now + 12 * HOUR)
-    usual = stage.run().seconds
+    """D1. Kills at any moment of a run of one account, up to three in a row before it is let through."""
+    figure, accounts = "D1 killed at random", stage.accounts
+    usual: dict[str, float] = {}  # seconds that a run took when it last was let through
     for _ in range(count):
-        stage.move_to(stage.now + chance.uniform(6, 30) * HOUR)
-        trial = Trial("D1 killed at random", "")
+        account = _one_of(stage, accounts, chance)
+        if account not in usual:
+            usual[account] = stage.run().seconds
+            _one_of(stage, (account,), chance)
+        trial = Trial(figure, f"{account}: ")
         for _ in range(chance.choice((1, 1, 2, 3))):
             process = stage.start()
-            after = chance.uniform(0, usual)
+            after = chance.uniform(0, usual[account])
             time.sleep(after)
             process.send(signal.SIGKILL)
-            process.wait()
-            trial.case += f"after {after:.1f} s; "
-        _, trial.recovery = stage.recovered()
+            is_killed = process.wait().status == -signal.SIGKILL
+            trial.kills += is_killed
+            trial.case += f"after {after:.1f} s{'' if is_killed else ' (was done)'}; "
+        ended, trial.recovery = stage.recovered()
+        usual[account] = ended.seconds
         trial.wrong += stage.wrong()
         yield trial
+    yield _all_of(stage, accounts, figure)
+
+
+def _one_of(stage: Stage, accounts: Sequence[str], chance: random.Random) -> str:
+    """Hours later; one account alone is synced and looked at from now on: what it costs to read the others each time
+    buys nothing, they are other transactions."""
+    stage.move_to(stage.now + chance.uniform(3, 15) * HOUR)
+    account = chance.choice(accounts)
+    stage.play(stage.world, (account,))
+    return account
+
+
+def _all_of(stage: Stage, accounts: Sequence[str], figure: str) -> Trial:
+    """All accounts once more, and what is wrong then."""
+    stage.play(stage.world, accounts)
+    stage.run()
+    return Trial(figure, "all accounts in the end", stage.wrong())
 
 
 class Chancy(Faults):

@@ -11,6 +11,7 @@ from connectors.base import Account
 from connectors.budget import Rate, RateBudget
 from connectors.client import Answer, Call, ChannelClient, Limits, reject_by_status, retry_after
 from connectors.errors import AuthenticationError, CursorExpiredError, RateLimitError
+from connectors.https import open_http
 
 RATE_HEADER = "x-amzn-ratelimit-limit"
 _TOKENS = {"paginationToken", "nextToken", "NextToken", "pageToken"}
@@ -68,11 +69,7 @@ def open_client(
     **options: Any,
 ) -> ChannelClient:
     """A client of one Amazon account. Further `options` go to ChannelClient."""
-    http = http or httpx.Client(
-        follow_redirects=False,
-        timeout=httpx.Timeout(30, connect=10),
-        limits=httpx.Limits(max_connections=8),
-    )
+    http = http or open_http()
     auth = LwaAuth(account, http)
     return ChannelClient(
         account, auth, AmazonReader(account), budget=budget, limits=limits, http=http, **options

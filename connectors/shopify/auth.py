@@ -16,6 +16,7 @@ import msgspec
 from connectors.base import Account
 from connectors.client import Answer, Auth, reject_by_status
 from connectors.errors import AuthenticationError, ChannelUnavailableError, ProtocolError
+from connectors.https import open_http
 from connectors.tokens import TokenPair, TokenStore
 
 HEADER = "X-Shopify-Access-Token"
@@ -54,7 +55,7 @@ class ClientCredentials:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account = account
-        self._http = http or _http()
+        self._http = http or open_http()
         self._clock = clock
         self._pace = float(account.options.get("pace", "1"))
         self._lock = threading.Lock()
@@ -93,7 +94,7 @@ class RotatingToken:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account, self._tokens = account, tokens
-        self._http = http or _http()
+        self._http = http or open_http()
         self._clock = clock
         self._pace = float(account.options.get("pace", "1"))
         self._lock = threading.Lock()
@@ -137,10 +138,6 @@ class RotatingToken:
             pair = TokenPair(granted.access_token, granted.refresh_token, granted.expires_in / self._pace)
             turn.write(pair)
         return pair
-
-
-def _http() -> httpx.Client:
-    return httpx.Client(follow_redirects=False, timeout=httpx.Timeout(30, connect=10))
 
 
 def _margin(lifetime: float, pace: float) -> float:
