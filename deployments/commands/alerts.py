@@ -107,6 +107,7 @@ def set_threshold(
     account: Annotated[str | None, typer.Option("--account", help="for one account alone")] = None,
     category: Annotated[str | None, typer.Option("--category", help="for one category alone")] = None,
     sku: Annotated[str | None, typer.Option("--sku", help="for one SKU alone")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Set a threshold, for everything or for one account, category or SKU; it counts at the next run."""
     row = {**_scope(account, category, sku), "setting": setting, "value": _json_value(value)}
@@ -120,7 +121,7 @@ def set_threshold(
         base = alert_settings.load_settings().thresholds()
         thresholds.with_rows(base, [*store.thresholds(engine), row])  # wrong ones end here
         store.set_threshold(engine, row, datetime.now(UTC))
-        print(f"{setting} = {value} for {row['name'] or 'everything'}")
+        done(as_json, f"{setting} = {value} for {row['name'] or 'everything'}", **row)
 
 
 @alerts.command("unset")
@@ -129,16 +130,18 @@ def unset_threshold(
     account: Annotated[str | None, typer.Option("--account")] = None,
     category: Annotated[str | None, typer.Option("--category")] = None,
     sku: Annotated[str | None, typer.Option("--sku")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Forget a threshold that was set; the wider one or the default counts again."""
     with databases():
         from flows import connections
         from warehouse import alert_settings as store
 
-        known = store.unset_threshold(
-            connections.postgres(), {**_scope(account, category, sku), "setting": setting}
+        row = {**_scope(account, category, sku), "setting": setting}
+        known = store.unset_threshold(connections.postgres(), row)
+        done(
+            as_json, f"{setting}: {'forgotten' if known else 'it was not set there'}", **row, forgotten=known
         )
-        print(f"{setting}: {'forgotten' if known else 'it was not set there'}")
 
 
 @alerts.command("recipients")

@@ -1,7 +1,6 @@
 """Commands that work on files alone: no database, no Prefect, nothing to start."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -10,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments.commands.output import AsJson, emit, shown
+from deployments.commands.output import AsJson, emit, shown, writable
 
 Input = Annotated[Path, typer.Option("--input", help="CSV or parquet", exists=True, dir_okay=False)]
-Output = Annotated[Path, typer.Option("--output", help="CSV or parquet", dir_okay=False)]
+Output = Annotated[Path, typer.Option("--output", help="CSV or parquet", dir_okay=False, callback=writable)]
 Platform = Annotated[str, typer.Option("--platform", help="amazon, shopify or walmart")]
 Resource = Annotated[
     str, typer.Option("--resource", help="orders, products, inventory, returns, carts, customers or feedback")
@@ -22,6 +21,23 @@ Country = Annotated[
     str | None, typer.Option("--country", help="whose public holidays Prophet knows, e.g. DE; default none")
 ]
 Horizon = Annotated[int, typer.Option("--horizon", min=1, max=366, help="days ahead")]
+
+
+def _named(members: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in members.split(","))
+
+
+def _known(members: str | None) -> str | None:
+    from models.base import MEMBERS
+
+    if members and (unknown := set(_named(members)) - set(MEMBERS)):
+        raise typer.BadParameter(f"there is no model {min(unknown)!r}; there are {', '.join(MEMBERS)}")
+    return members
+
+
+Members = Annotated[
+    str | None, typer.Option("--members", help="comma-separated models; default all", callback=_known)
+]
 
 
 class Effort(Enum):
@@ -47,12 +63,13 @@ def normalize(
     platform: Platform,
     resource: Resource,
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False)],
+    as_json: AsJson = False,
 ) -> None:
     """Show what the normalizers make of stored API answers, as one JSON object."""
     from connectors.stored import normalize_files
 
-    json.dump(normalize_files(platform, resource, paths), sys.stdout, ensure_ascii=False, indent=2)
-    print()
+    answer = normalize_files(platform, resource, paths)
+    print(json.dumps(answer, ensure_ascii=False, indent=None if as_json else 2))
 
 
 @forecast.command()
@@ -61,12 +78,16 @@ def run(
     output: Output,
     horizon: Horizon = 28,
     effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.quick,
-    members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
+    members: Members = None,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
     country: Country = None,
     totals: Annotated[
         Path | None,
-        typer.Option(help="write the blend by category, channel and in all here, too", dir_okay=False),
+        typer.Option(
+            help="write the blend by category, channel and in all here, too",
+            dir_okay=False,
+            callback=writable,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +113,7 @@ def backtest(
     horizon: Horizon = 28,
     folds: Annotated[int, typer.Option(min=1, max=26, help="rolling origins, `horizon` days apart")] = 2,
     effort: Annotated[Effort, typer.Option(help="quick trades a little accuracy for time")] = Effort.quick,
-    members: Annotated[str | None, typer.Option(help="comma-separated models; default all")] = None,
+    members: Members = None,
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 2,
     country: Country = None,
     as_json: AsJson = False,
@@ -145,8 +166,11 @@ def anomalies(input: Input, output: Output, as_json: AsJson = False) -> None:
 def score(
     context: typer.Context,
     input: Annotated[Path | None, typer.Option("--input", exists=True, dir_okay=False)] = None,
-    output: Annotated[Path | None, typer.Option("--output", dir_okay=False)] = None,
-    model: Annotated[Path | None, typer.Option("--model", help="a file made by `wharf risk train`")] = None,
+    output: Annotated[Path | None, typer.Option("--output", dir_okay=False, callback=writable)] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="a file made by `wharf risk train`", exists=True, dir_okay=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score --input (one row per item) and write item_id,probability,risk to --output."""
@@ -224,7 +248,7 @@ def _first(refused: list[str], most: int = 10) -> list[str]:
 def _settings(effort: Effort, members: str | None, workers: int, country: str | None) -> Any:
     from models.base import MEMBERS, ForecastSettings
 
-    chosen = tuple(part.strip() for part in members.split(",")) if members else MEMBERS
+    chosen = _named(members) if members else MEMBERS
     countries = {"": country.upper()} if country else {}
     return ForecastSettings(effort=effort.value, workers=workers, members=chosen, countries=countries)
 

@@ -1,9 +1,11 @@
 """What commands print: tables and lines for a person, one JSON object for a program, and nothing else on stdout."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +16,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 def emit(answer: Mapping[str, Any]) -> None:
     """One JSON object on one line of stdout."""
     print(json.dumps(dict(answer), default=_plain, ensure_ascii=False))
+
+
+def writable(path: Path | None) -> Path | None:
+    """The file a result goes to; BadParameter where it cannot: before the work, not after an hour of it."""
+    if path is not None and not os.access(path.absolute().parent, os.W_OK):
+        raise typer.BadParameter(f"{path.parent} is no folder that can be written to")
+    return path
 
 
 def _plain(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments.commands.files import forecast
-from deployments.commands.output import emit, shown
+from deployments.commands.output import AsJson, emit, shown, writable
 
 
 def register(_: typer.Typer) -> None:
@@ -26,14 +26,17 @@ def whatif(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="CSV or parquet, one row per series", dir_okay=False)
+        Path | None,
+        typer.Option(
+            "--output", help="CSV or parquet, one row per series", dir_okay=False, callback=writable
+        ),
     ] = None,
     price_change: Annotated[float, typer.Option(help="percent: -10 is 10 % less")] = 0.0,
     promotion: Annotated[bool, typer.Option("--promotion", help="shown as a promotion, too")] = False,
     lead_time: Annotated[float | None, typer.Option(help="days from ordering to having")] = None,
     service_level: Annotated[float | None, typer.Option(help="0.5 to under 1")] = None,
     horizon: Annotated[int, typer.Option(min=7, max=180, help="days ahead, with --input")] = 28,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Change price, promotion, lead time or service level: demand, stock and cost beside today's."""
     from models import files as model_files
