@@ -83,7 +83,6 @@ def stack(data: Sequence[Path], mapping: Path | None, output: Path, console: Any
                 ["--port", str(ports["sandbox"]), *world],
                 home=home,
                 ready=sandbox.is_ready,
-                patience_seconds=120,
             ),
             python_service(
                 "inbox",

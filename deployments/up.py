@@ -135,7 +135,6 @@ def _played(home: Path, settings: WharfSettings, sandbox: Sandbox, inbox: str) -
             world,
             home=home,
             ready=sandbox.is_ready,
-            patience_seconds=120,
         ),
         python_service("inbox", "alerts.receivers.app", receiver, home=home, url=f"{inbox}/_inbox"),
     ]

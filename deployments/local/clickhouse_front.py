@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 USER = "wharf"
 DATABASE = "analytics"
 _MODULE = "deployments.local.clickhouse_front"
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _LINGER_SECONDS = 3.0  # a stopped engine's last threads hold its lock a moment longer than it seems to live
 _STOP_SECONDS = 40.0
 _FINISH_SECONDS = 30.0
@@ -116,7 +116,7 @@ class EmbeddedClickHouse:
         if port is None:
             port = free_port(state["ports"][0] if state.get("ports") else None)
         else:
-            require_port(port, "ClickHouse", setting="the ClickHouse port (wharf up --clickhouse-port)")
+            require_port(port, "ClickHouse", setting="WHARF_CLICKHOUSE_PORT")
         log = open_log(self._log)
         log_start = os.fstat(log).st_size
         try:
@@ -149,7 +149,7 @@ class EmbeddedClickHouse:
         )
 
     def _listen_also(self, state: dict[str, Any], port: int) -> None:
-        require_port(port, "ClickHouse", setting="the ClickHouse port (wharf up --clickhouse-port)")
+        require_port(port, "ClickHouse", setting="WHARF_CLICKHOUSE_PORT")
         status, answer = _request(state, "POST", f"/_wharf/listen?port={port}")
         if status != 200:
             raise LocalServiceError(f"ClickHouse runs but cannot answer on port {port}: {answer.strip()}")

@@ -51,7 +51,7 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, what: str, timeout_seconds: float = 90.0) -> Iterator[None]:
+def locked(path: Path, *, what: str, timeout_seconds: float = 240.0) -> Iterator[None]:
     """Hold an exclusive lock on `path`; another process holding it longer than the limit is an error."""
     fd = open_lock(path)
     try:

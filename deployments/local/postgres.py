@@ -30,7 +30,7 @@ from deployments.local.unprivileged import Identity, choose
 
 MAJOR = 18
 USER = DATABASE = "wharf"
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 # what a server says while it starts, recovers or ends; any other FATAL stays
 _TEMPORARY = ("starting up", "not yet accepting", "recovery", "shutting down", "too many clients")

@@ -23,7 +23,7 @@ class Service:
     ready: Callable[[], bool]
     log: Path
     needs: tuple[str, ...] = ()  # started only once these are ready
-    patience_seconds: float = 60.0
+    patience_seconds: float = 300.0  # some 10 s of work for the slowest, ten times that on a busy machine
     grace_seconds: float = 10.0
 
     @property
@@ -57,7 +57,6 @@ def python_service(
     url: str | None = None,
     environment: Mapping[str, str] | None = None,
     needs: tuple[str, ...] = (),
-    patience_seconds: float = 60.0,
     grace_seconds: float = 10.0,
 ) -> Service:
     """A module of ours as a service, ready when `ready` says so or `url` answers; with neither, at once."""
@@ -72,7 +71,6 @@ def python_service(
         ready=ready or url_answers,
         log=ensure_home(home) / "logs" / f"{name}.log",
         needs=needs,
-        patience_seconds=patience_seconds,
         grace_seconds=grace_seconds,
     )
 
@@ -137,6 +135,5 @@ def prefect_service(
         },
         ready=ready,
         log=home / "logs" / "prefect.log",
-        patience_seconds=300.0,  # a new database is migrated first: 10 s, ten times that on a busy machine
         grace_seconds=15.0,
     )
