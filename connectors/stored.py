@@ -25,6 +25,7 @@ from connectors.amazon.marketplaces import MARKETPLACES, channels_of
 from connectors.base import Account, Channel, Context, Platform
 from connectors.canonical import KEYS, Normalized
 from connectors.errors import ConfigurationError, ConnectorError, ProtocolError
+from connectors.files import read_plain
 from connectors.privacy import pseudonymize
 from connectors.registry import PLATFORMS
 from connectors.settings import ConnectorSettings, load
@@ -161,6 +162,6 @@ def _day(at: datetime | None, zone: ZoneInfo | None) -> str | None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_plain(path)
     except OSError as error:
         raise UnreadableFileError(f"{path}: {error.strerror}") from None

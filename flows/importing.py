@@ -281,12 +281,13 @@ def _guessed(file: Path, home: Channel) -> ColumnMapping | None:
 
 def _pages(file: Path, kind: str) -> Iterator[Page]:
     from connectors.exports import amazon_orders, walmart_orders
+    from connectors.files import read_plain
 
     if kind == "amazon":
         return amazon_orders.pages(file)
     if kind == "walmart":
         return walmart_orders.pages(file)
-    return iter([Page(file.read_bytes(), "csv")])
+    return iter([Page(read_plain(file), "csv")])
 
 
 def _normalize(page: Page, kind: str, context: Context, file: Path) -> Normalized:

@@ -12,6 +12,7 @@ from connectors.amazon.normalize.all_orders import all_orders_report
 from connectors.amazon.reports import ALL_ORDERS, Wanted, parts
 from connectors.base import Context, Page
 from connectors.canonical import Normalized
+from connectors.files import GZIP, UTF_16, read_plain
 
 
 def pages(path: Path) -> Iterator[Page]:
@@ -21,10 +22,10 @@ def pages(path: Path) -> Iterator[Page]:
     """
     with path.open("rb") as file:
         head = file.read(4096)
-        packed = head.startswith(b"\x1f\x8b")
-        if not packed and b"\t" not in head.split(b"\n", 1)[0]:
-            # Saved by a spreadsheet with commas and quotes: its lines cannot be told apart by bytes.
-            yield Page(head + file.read(), "csv")
+        packed = head.startswith(GZIP)
+        if not packed and (head.startswith(UTF_16) or b"\t" not in head.split(b"\n", 1)[0]):
+            # Saved by a spreadsheet, in UTF-16 or with commas and quotes: its lines cannot be told apart by bytes.
+            yield Page(read_plain(path), "csv")
             return
         yield from parts(file, "utf-8", Wanted(ALL_ORDERS, ()), packed=packed)
 

@@ -19,6 +19,7 @@ from connectors.base import Context
 from connectors.canonical import FEEDBACK, Normalized, Rejected, conform
 from connectors.errors import ConfigurationError
 from connectors.exports.sheet import fold, rows
+from connectors.files import read_plain
 from connectors.privacy import without_contacts
 
 _NAMES = {
@@ -51,7 +52,7 @@ def feedback_from_file(path: Path, context: Context) -> Normalized:
         except pl.exceptions.PolarsError as error:
             raise ConfigurationError(f"{path}: not a readable parquet file: {type(error).__name__}") from None
     else:
-        told = [dict(row) for row in rows(path.read_bytes(), str(path))]
+        told = [dict(row) for row in rows(read_plain(path), str(path))]
     if not told:
         return Normalized()
     columns = {

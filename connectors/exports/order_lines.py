@@ -7,12 +7,16 @@ the lines of all reasons together are the lines of the files, exactly. Money is 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from connectors.errors import ProtocolError
 from connectors.exports.mapping import ColumnMapping, MappingError, infer_mapping
+from connectors.exports.sheet import delimiter
+from connectors.files import utf8_source
 
 SALE = "sale"
 CANCELLATION = "cancellation of a sale"
@@ -148,8 +152,22 @@ def _scan(path: Path, separator: str) -> pl.LazyFrame:
         return pl.scan_parquet(path)
     if not path.is_file():
         raise MappingError(f"{path}: there is no such file")
+    try:
+        source = utf8_source(path)
+    except ProtocolError as error:
+        raise MappingError(str(error)) from error
+    header = _first_line(source)
     # Every column as text: a SKU 00123 is no number, and one bad cell must not refuse the file.
-    return pl.scan_csv(path, separator=separator, infer_schema=False, encoding="utf8-lossy")
+    return pl.scan_csv(
+        source, separator=separator if separator in header else delimiter(header), infer_schema=False
+    )
+
+
+def _first_line(source: Path | BytesIO) -> str:
+    if isinstance(source, BytesIO):
+        return source.getvalue().partition(b"\n")[0].decode()
+    with source.open("rb") as file:
+        return file.readline().decode()
 
 
 def _columns(header: pl.Schema, mapping: ColumnMapping, file: str) -> list[pl.Expr]:

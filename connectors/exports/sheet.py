@@ -11,8 +11,8 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from connectors.errors import ProtocolError
+from connectors.files import MOST_BYTES
 
-MOST_BYTES = 512 * 2**20  # of one unpacked sheet
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 Row = dict[str, str]
@@ -47,9 +47,12 @@ def _csv(body: bytes, where: str) -> Iterator[list[str]]:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = body.decode("cp1252", errors="replace")
-    first = text.partition("\n")[0]
-    delimiter = max(",\t;|", key=first.count)
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text.partition("\n")[0]))
+
+
+def delimiter(header: str) -> str:
+    """What parts the names of a header line."""
+    return max(",\t;|", key=header.count)
 
 
 def _xlsx(body: bytes, where: str) -> Iterator[list[str]]:

@@ -27,7 +27,7 @@ from connectors.base import Context, Page
 from connectors.canonical import Normalized, Rejected
 from connectors.errors import ProtocolError
 from connectors.exports.countries import country_code
-from connectors.exports.sheet import Row, fold, rows
+from connectors.exports.sheet import Row, delimiter, fold, rows
 from connectors.exports.shopify_stock import is_stock
 from connectors.privacy import scrub
 from connectors.shopify.normalize_catalog import ProductBook
@@ -57,7 +57,8 @@ _FULFILLMENT = {"": "UNFULFILLED", "PARTIAL": "PARTIALLY_FULFILLED"}
 
 def resource_of(body: bytes) -> str | None:
     """ "orders", "products" or "inventory" when the first line is that export's; None for any other file."""
-    names = {fold(name) for name in body[:8192].decode("utf-8", "replace").partition("\n")[0].split(",")}
+    header = body[:8192].decode("utf-8", "replace").partition("\n")[0]
+    names = {fold(name) for name in header.split(delimiter(header))}
     if {"name", "lineitemquantity", "lineitemprice"} <= names:
         return "orders"
     if is_stock(names):

@@ -19,6 +19,7 @@ from connectors.base import Context, Page
 from connectors.canonical import Normalized
 from connectors.errors import ProtocolError
 from connectors.exports.sheet import Row, rows
+from connectors.files import read_plain
 from connectors.walmart.normalize_orders import orders_from_records
 from connectors.walmart.payload import Raw
 
@@ -56,7 +57,7 @@ _ALIASES = {
 
 def pages(path: Path) -> Iterator[Page]:
     """The file as one page: rows of an order may stand anywhere in it. Seller Center gives at most some thousands."""
-    yield Page(path.read_bytes(), "csv")
+    yield Page(read_plain(path), "csv")
 
 
 def orders(page: Page, context: Context) -> Normalized:
@@ -95,12 +96,12 @@ def _order(lines: list[Row], currency: str, zone: ZoneInfo) -> Raw:
             "postalAddress": {"state": _get(first, "state"), "country": _get(first, "country") or "US"}
         },
         "orderLines": {
-            "orderLine": [_line(row, number, currency, at) for number, row in enumerate(lines, 1)],
+            "orderLine": [_line(row, number, currency) for number, row in enumerate(lines, 1)],
         },
     }
 
 
-def _line(row: Row, number: int, currency: str, at: str | None) -> Raw:
+def _line(row: Row, number: int, currency: str) -> Raw:
     charges = [
         _charge("PRODUCT", "ItemPrice", _amount(_get(row, "price")), _amount(_get(row, "tax")), currency),
         _charge("PRODUCT", "Discount", _amount(_get(row, "discount")), None, currency),
@@ -111,7 +112,6 @@ def _line(row: Row, number: int, currency: str, at: str | None) -> Raw:
         "item": {"productName": _get(row, "title"), "sku": _get(row, "sku")},
         "charges": {"charge": [charge for charge in charges if charge]},
         "orderLineQuantity": {"amount": _get(row, "quantity")},
-        "statusDate": at,
         "orderLineStatuses": {
             "orderLineStatus": [{"status": _get(row, "status")}] if _get(row, "status") else []
         },

@@ -88,7 +88,7 @@ def _one_by_one(
             seen += 1
             try:
                 alone = book()
-                record = _decode_one(kind, raw, children)
+                record = _decode_one(kind, raw, children, alone.notes)
                 if part.holder is not None and kind.place is not None:
                     kind.place(record, part.holder)
                 alone.add(record)
@@ -154,7 +154,7 @@ def _decode_lines(kind: Kind[T], body: bytes) -> list[T]:
     return records
 
 
-def _decode_one(kind: Kind[T], raw: bytes, children: list[bytes]) -> T:
+def _decode_one(kind: Kind[T], raw: bytes, children: list[bytes], notes: dict[str, None]) -> T:
     """One record, leniently: numbers where text is expected and text where numbers are."""
     loose = _loose.decode(raw)
     if _MARK in raw and (field := marked(loose)) is not None:
@@ -162,11 +162,24 @@ def _decode_one(kind: Kind[T], raw: bytes, children: list[bytes]) -> T:
     if isinstance(loose, dict) and "__parentId" in loose:
         raise BadValueError("__parentId", f"its parent {str(loose['__parentId'])[:80]} is not in the file")
     if isinstance(loose, dict) and is_rest(set(loose)) and kind.from_rest is not None:
-        return kind.from_rest(msgspec.convert(loose, kind.rest_shape, strict=False))
-    record = msgspec.convert(loose, kind.shape, strict=False)
+        return kind.from_rest(_fitted(kind, loose, kind.rest_shape, notes))
+    record: T = _fitted(kind, loose, kind.shape, notes)
     if children:
         kind.attach(record, children)
     return record
+
+
+def _fitted(kind: Kind[Any], loose: Any, shape: Any, notes: dict[str, None]) -> Any:
+    """A record as `shape`, without the spare fields that cannot be read; an empty value of another type is none."""
+    try:
+        return msgspec.convert(loose, shape, strict=False)
+    except msgspec.ValidationError as error:
+        field = re.split(r"[.\[]", _field_of(error)[0], maxsplit=1)[0]
+        if not isinstance(loose, dict) or field not in loose or (field not in kind.spare and loose[field]):
+            raise
+        if loose[field]:
+            notes[f"unreadable {field} in {kind.plural[0]}: left out"] = None
+        return _fitted(kind, {name: loose[name] for name in loose if name != field}, shape, notes)
 
 
 # -- refusing ----------------------------------------------------------------------------------------------

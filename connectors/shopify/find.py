@@ -46,6 +46,7 @@ class Kind(Generic[T]):
     rest_key: str = "id"  # what tells a REST record where it has no id
     rest_gid: str | None = None  # its type, where REST cuts things in another way
     never: frozenset[str] = frozenset()  # fields it has not: they tell records without a global id apart
+    spare: frozenset[str] = frozenset()  # fields it can be read without: no figure depends on them
     place: Callable[[T, str], None] | None = None  # tells a record the id of the object its list stands in
 
 

@@ -383,4 +383,7 @@ KIND: Kind[Order] = Kind(
     attach=attach,
     from_rest=rest.order,
     rest_shape=rest_shapes.RestOrder,
+    spare=frozenset(
+        ["fulfillments", "shippingAddress", "shipping_address", "billingAddress", "billing_address"]
+    ),
 )

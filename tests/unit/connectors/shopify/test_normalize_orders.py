@@ -245,9 +245,21 @@ def test_a_bad_order_is_refused_and_its_neighbours_load():
     assert normalized.records == 3
 
 
+def test_what_no_figure_depends_on_costs_no_order():
+    told = orders(order(1, fulfillments="two parcels"), order(2, customer=[], shippingAddress="?"))
+
+    assert told.frame("orders")["external_id"].to_list() == ["1", "2"]
+    assert not told.rejected
+    assert told.notes == (
+        "unreadable fulfillments in orders: left out",
+        "unreadable shippingAddress in orders: left out",
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
+        ({"customer": "?"}, "customer"),
         ({"createdAt": None, "processedAt": None}, "processedAt"),
         ({"processedAt": "yesterday"}, "orders.ordered_at"),
         ({"totalPriceSet": bag("NaN")}, "orders.total"),

@@ -160,6 +160,8 @@ def test_seller_center_export():
     assert (first["customer_ref"], first["fulfilled_by"]) == (None, "merchant")
     assert third["ordered_at"].isoformat() == "2022-03-16T06:30:00+00:00"
     assert (third["is_replacement"], third["fulfilled_by"]) == (True, "marketplace")
+    assert third["fulfillment_status"] == "DELIVERED"
+    assert third["delivered_at"] is None  # the file does not say when
     mug, tea, _ = rows(got, "order_items")
     assert (mug["sku"], mug["title"], mug["quantity"], mug["unit_price"]) == (
         "00123",
