@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, create_engine, make_url, text
@@ -17,6 +18,10 @@ from deployments.local.postgres import EmbeddedPostgres
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("wharf", settings.get_profile("search"), derandomize=True)
 settings.load_profile("wharf")
+
+# Whoever asks a server here waits for its answer: httpx gives up after 5 s unless told otherwise.
+for _part in ("connect", "read", "write", "pool"):
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _part, 240.0)
 
 _numbers = itertools.count(1)
 

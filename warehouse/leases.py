@@ -22,6 +22,9 @@ from warehouse.load import end_sessions
 EXPIRY_SECONDS = 30.0
 _RENEWALS_PER_EXPIRY = 3
 _PATIENCE = "SET LOCAL lock_timeout = '2s'"  # with the end of a merge; who is still at it is asked for then
+_ENDING = (
+    "SET LOCAL lock_timeout = '60s'"  # a session that was told to end gives its locks back in its own time
+)
 
 _CLAIM = """
     INSERT INTO ops.leases AS l (account, resource, token, owner, claimed_at, expires_at)
@@ -144,7 +147,7 @@ def _claim(engine: Engine, account: str, resource: str, owner: str, expiry: floa
             raise LeaseHeldError(
                 f"{account}/{resource} is being merged by another run; try again later"
             ) from None
-        token = _take(engine, values)
+        token = _take(engine, values, _ENDING)
     if token is None:
         other = holder(engine, account, resource)
         if owners.is_gone(other):
@@ -157,10 +160,10 @@ def _claim(engine: Engine, account: str, resource: str, owner: str, expiry: floa
     return Lease(account, resource, int(token), owner, expiry)
 
 
-def _take(engine: Engine, values: dict[str, object]) -> int | None:
+def _take(engine: Engine, values: dict[str, object], patience: str | None = None) -> int | None:
     """The token of a new claim; None when somebody else holds the lease. Waits for a merge only briefly."""
     with engine.begin() as connection:
-        connection.execute(text(_PATIENCE))
+        connection.execute(text(patience or _PATIENCE))
         token: int | None = connection.scalar(text(_CLAIM), values)
     return token
 

@@ -144,7 +144,7 @@ def test_killed_senders_lose_no_sms_and_send_none_twice(engine, migrated, receiv
     chance = random.Random(12)
     for _ in range(4 * count):
         kind = chance.choice(["slow", "slow", "slow", "reset", "reset_before", "error"])
-        receivers.faults.plan("twilio", kind, seconds=0.2)
+        receivers.faults.plan("twilio", kind, seconds=0.5)
     in_the_window = 0
     for run in range(kills + 6):
         sender = start_sender(migrated, receivers.url, ahead=1800 * run)  # past every claim and every wait

@@ -143,9 +143,10 @@ def test_what_no_longer_answers_is_started_again(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("deployments.local.supervisor._PROBE_SECONDS", 0.1)
     described, port = web(tmp_path)
     monkeypatch.setattr("deployments.local.supervisor._PROBES_FAILED", 1)
-    quick = dataclasses.replace(described, patience_seconds=8.0, grace_seconds=0.5)
+    quick = dataclasses.replace(described, patience_seconds=240.0, grace_seconds=0.5)
     with supervise([quick], restart=True) as supervisor:
         first = supervisor.pids()["web"]
+        supervisor._children["web"].started -= 240  # long enough ago to have to answer
         os.kill(first, signal.SIGSTOP)
 
         eventually(lambda: supervisor.pids().get("web", first) != first)

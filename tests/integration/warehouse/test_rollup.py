@@ -5,8 +5,10 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from tests.local_factories import eventually
 from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, order, refund, stock
 from warehouse import breaker, checks, forecasts, publisher, quarantine, rollup
 from warehouse.errors import PublishBusyError
@@ -222,17 +224,18 @@ def test_one_publisher_at_a_time(loader, client):
 
 def test_a_publisher_that_is_stopped_is_ended_by_the_next(loader, client, monkeypatch):
     sales(loader)
-    monkeypatch.setattr(publisher, "_SILENT_SECONDS", 0.3)
+    spoken = text(f"SELECT state_change FROM pg_stat_activity WHERE application_name = '{publisher._NAME}'")
     monkeypatch.setattr(publisher, "_BEAT_SECONDS", 0.1)
-    with (
-        publisher.only_publisher(loader.engine),
-        pytest.raises(PublishBusyError),
-        publisher.only_publisher(loader.engine, patience_seconds=0.5),
-    ):
-        pass  # it is alive, and says so
+    looking = loader.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with publisher.only_publisher(loader.engine), looking.connect() as look:
+        first = look.scalar(spoken)
+        eventually(lambda: look.scalar(spoken) > first)  # it is alive, and says so
+        with pytest.raises(PublishBusyError), publisher.only_publisher(loader.engine):
+            pass
+    monkeypatch.setattr(publisher, "_SILENT_SECONDS", 0.3)
     monkeypatch.setattr(publisher, "_BEAT_SECONDS", 60)
     with publisher.only_publisher(loader.engine) as stopped:
-        with publisher.only_publisher(loader.engine, patience_seconds=5):
+        with publisher.only_publisher(loader.engine, patience_seconds=240):
             pass
         with pytest.raises(OperationalError):
             stopped.still_held()

@@ -335,9 +335,9 @@ def test_what_does_not_pass_ends_the_read_by_name(
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_an_answer_that_takes_too_long_is_asked_for_again(place: Place, platform: str):
-    place.state.faults.add(Fault(operation=OPERATIONS[platform], kind="slow", seconds=0.7))
+    place.state.faults.add(Fault(operation=OPERATIONS[platform], kind="slow", seconds=2))
 
-    assert place.read(platform, timeout=0.5) == place.whole[platform]
+    assert place.read(platform, timeout=1.5) == place.whole[platform]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
