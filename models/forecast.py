@@ -96,7 +96,10 @@ def run(
     registry: Path | None = None,
     progress: Progress | None = None,
 ) -> ForecastResult:
-    """Forecast `horizon` days of every series. With a `registry`, stored models that fit are used, new ones kept."""
+    """Forecast `horizon` days of every series. With a `registry`, stored models that fit are used, new ones kept.
+
+    A training there goes on from the network of the one before.
+    """
     settings = settings or ForecastSettings()
     _check_horizon(horizon)
     panel, notes = build_panel(check_series(series), horizon, settings)
@@ -112,7 +115,13 @@ def run(
     past_offsets = _past_offsets(panel, horizon, 0 if found else settings.folds)
     origins = [*_taught(past_offsets, 0, horizon, settings), Origin(0, 0)]
     collected = collect(
-        panel, origins, horizon, settings, stored=found.models if found else None, progress=progress
+        panel,
+        origins,
+        horizon,
+        settings,
+        stored=found.models if found else None,
+        network=store.network(registry, panel, settings) if registry and not found else None,
+        progress=progress,
     )
     said = {origin.offset: _settle(panel, collected, origin.offset, horizon) for origin in origins}
     pasts = [said[offset] for offset in past_offsets]

@@ -93,11 +93,12 @@ def lstm(
     effort: Effort,
     seed: int,
     stored: dict[str, Any] | None,
+    kept: dict[str, Any] | None,
 ) -> tuple[Answer, dict[int, dict[str, Floats]], dict[str, Any] | None]:
-    """LSTM means and quantiles, and the network's state to store."""
+    """LSTM means and quantiles, and the network's state to store. `stored` answers as it is, `kept` is trained on."""
     from models.lstm_model import Lstm
 
-    model = Lstm(effort, seed)
+    model = Lstm(effort, seed, kept)
     if stored is not None:
         model.weights, model.normal, model.frozen = stored["weights"], stored["normal"], True
     result = model.distribution(Panel.load(folder), origins, horizon)

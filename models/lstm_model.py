@@ -40,14 +40,19 @@ class LstmResult:
 
 
 class Lstm:
-    """Trained at the earliest origin, then warm-started at each later `trained_at`."""
+    """Trained at the earliest origin, then warm-started at each later `trained_at`.
+
+    `kept`: weights and moments of an earlier run, from which the newest training alone goes on: it has seen days that
+    past origins must not know.
+    """
 
     name = "lstm"
 
-    def __init__(self, effort: Effort = "quick", seed: int = 7, weights: list[Floats] | None = None) -> None:
+    def __init__(self, effort: Effort = "quick", seed: int = 7, kept: dict[str, Any] | None = None) -> None:
         self.effort = effort
         self.seed = seed
-        self.weights = weights
+        self.kept = kept
+        self.weights: list[Floats] | None = None
         self.normal: tuple[Floats, Floats] | None = None
         self.frozen = False
 
@@ -60,14 +65,16 @@ class Lstm:
         result = LstmResult()
         network: Any = None
         for trained_at in sorted({origin.trained_at for origin in origins}, reverse=True):
-            network = self._trained(network, panel.cut(trained_at), horizon)
+            kept = None if trained_at else self.kept
+            network = self._trained(network, panel.cut(trained_at), horizon, kept)
             for offset in (o.offset for o in origins if o.trained_at == trained_at):
                 values = self._ask(history(panel.cut(offset)), horizon)
                 result.mean[offset] = values[0]
                 result.bounds[offset] = dict(zip(HEADS[1:], values[1:], strict=True))
         return result
 
-    def _trained(self, network: Any, panel: Panel, horizon: int) -> Any:
+    def _trained(self, network: Any, panel: Panel, horizon: int, kept: dict[str, Any] | None) -> Any:
+        """The network after more training: from `kept`, else from the one given, else from nothing."""
         if self.frozen:
             return None
         _settle(self.seed)
@@ -76,11 +83,15 @@ class Lstm:
         if sample is None:
             return network
         rows, t, step, target, weight = sample
-        far = self._features(h, rows, t, step, learn=network is None)
+        warm = network is not None or kept is not None
+        if kept is not None:
+            self.normal = kept["normal"]
+        far = self._features(h, rows, t, step, learn=not warm)
         near = _encoder(h, rows, t)
-        warm = network is not None
         if network is None:
             network = _network(near.shape[1], near.shape[2], far.shape[2], UNITS)
+        if kept is not None:
+            _give(network, kept["weights"])
         _fit(network, near, far, target, weight, epochs=(WARM_EPOCHS if warm else EPOCHS)[self.effort],
              rate=0.0006 if warm else 0.003, seed=self.seed)  # fmt: skip
         self.weights = [
@@ -163,6 +174,14 @@ def _network(weeks: int, inputs: int, features: int, units: int) -> Any:
     for number in range(1, len(PROBABILITIES)):
         climb.append(climb[-1] + rise[..., number : number + 1])
     return tf.keras.Model([near, far], layers.Concatenate(axis=-1)([mean, *climb]))
+
+
+def _give(network: Any, weights: Sequence[Floats]) -> None:
+    """Set the weights, given in the order of LAYERS."""
+    rest = iter(weights)
+    for name in LAYERS:
+        layer = network.get_layer(name)
+        layer.set_weights([next(rest) for _ in layer.weights])
 
 
 def answer(weights: Sequence[Floats], near: Floats, far: Floats) -> Floats:

@@ -43,11 +43,12 @@ def collect(
     settings: ForecastSettings,
     *,
     stored: dict[str, Any] | None = None,
+    network: dict[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Collected:
     """All members' means for all origins; a member that fails is named in the notes and missing from the means.
 
-    `stored`: models of an earlier run; with them nothing is trained.
+    `stored`: models of an earlier run; with them nothing is trained. `network`: an earlier LSTM to train on from.
     """
     found = Collected()
     origins, stored = list(origins), stored or {}
@@ -56,7 +57,7 @@ def collect(
         folder = Path(name)
         panel.save(folder)
         plain.save(folder / PLAIN)
-        planned = _plan(panel, folder, origins, horizon, settings, stored)
+        planned = _plan(panel, folder, origins, horizon, settings, stored, network)
         later = (
             []
             if stored or "arima" not in settings.members
@@ -106,13 +107,14 @@ def _plan(
     horizon: int,
     settings: ForecastSettings,
     stored: dict[str, Any],
+    network: dict[str, Any] | None,
 ) -> list[Job]:
     """Longest first, so that the last job to end is a short one."""
     common = {"folder": folder, "origins": origins, "horizon": horizon}
     learning = {"effort": settings.effort, "seed": settings.seed}
     planned = []
     if "lstm" in settings.members:
-        arguments = {**common, **learning, "stored": stored.get("lstm")}
+        arguments = {**common, **learning, "stored": stored.get("lstm"), "kept": network}
         planned.append(Job("lstm", "models.jobs:lstm", arguments, alone=True))
     if "gradient_boosted" in settings.members:
         arguments = {**common, **learning, "trained": stored.get("gradient_boosted", {})}

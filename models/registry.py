@@ -7,7 +7,7 @@ with a manifest: span, horizon, covariates, labels, settings. A forecast made fr
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from models.forecast import Learned
 
 MANIFEST = "manifest.json"
-FORMAT = 3
+FORMAT = 4
 STALE_AFTER = 28  # days of newer data after which weights are trained again (measured: 28 to 56 lose nothing)
 KEPT = 4
 
@@ -124,22 +124,42 @@ def manifest_of(folder: Path, version: str) -> dict[str, Any]:
 
 def fitting(folder: Path, panel: Panel, horizon: int, settings: ForecastSettings) -> Stored | None:
     """The newest version that was trained for such series, covers the horizon and is not stale; else None."""
-    now = int(panel.end.max())
+    for version, manifest, age in _like(folder, panel, settings):
+        if age <= STALE_AFTER and manifest["horizon"] >= horizon:
+            try:
+                return _read(folder / version, manifest)
+            except (OSError, KeyError, ValueError):
+                continue  # a damaged version is as good as none: train again
+    return None
+
+
+def network(folder: Path, panel: Panel, settings: ForecastSettings) -> dict[str, Any] | None:
+    """The newest LSTM trained for such series, however old, from which a training may go on; else None."""
+    for version, _, _ in _like(folder, panel, settings):
+        if found := _network(folder / version):
+            return found
+    return None
+
+
+def _like(
+    folder: Path, panel: Panel, settings: ForecastSettings
+) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """Sound versions for series with these columns and labels that have seen no later day, newest data first:
+    (name, manifest, days of newer data)."""
     for version in versions(folder):
         try:
             manifest = manifest_of(folder, version)
-            until = (date.fromisoformat(manifest["data_until"]) - EPOCH).days
+            age = int(panel.end.max()) - (date.fromisoformat(manifest["data_until"]) - EPOCH).days
             usable = (
                 manifest["format"] == FORMAT
-                and 0 <= now - until <= STALE_AFTER
-                and manifest["horizon"] >= horizon
+                and age >= 0
                 and all(manifest[key] == value for key, value in _fits(panel, settings).items())
+                and manifest["hash"] == _digest(folder / version)
             )
-            if usable and manifest["hash"] == _digest(folder / version):
-                return _read(folder / version, manifest)
         except (OSError, KeyError, ValueError):
-            continue  # a damaged version is as good as none: train again
-    return None
+            continue
+        if usable:
+            yield version, manifest, age
 
 
 def _fits(panel: Panel, settings: ForecastSettings) -> dict[str, Any]:
@@ -155,11 +175,8 @@ def _fits(panel: Panel, settings: ForecastSettings) -> dict[str, Any]:
 
 def _read(path: Path, manifest: dict[str, Any]) -> Stored:
     models: dict[str, Any] = {}
-    if (path / "lstm.npz").exists():
-        with np.load(path / "lstm.npz") as arrays:
-            names = sorted(name for name in arrays.files if name.startswith("weight_"))
-            normal = (arrays["mean"], arrays["spread"])
-            models["lstm"] = {"weights": [arrays[name] for name in names], "normal": normal}
+    if found := _network(path):
+        models["lstm"] = found
     if manifest["boosters"]:
         texts = [(path / f"boosted_{n}.txt").read_text() for n in range(manifest["boosters"])]
         models["gradient_boosted"] = {0: texts}
@@ -175,6 +192,14 @@ def _read(path: Path, manifest: dict[str, Any]) -> Stored:
         skill=pl.read_parquet(path / "skill.parquet"),
         spreads={level: Spread(**values) for level, values in tables["spreads"].items()},
     )
+
+
+def _network(path: Path) -> dict[str, Any] | None:
+    if not (path / "lstm.npz").exists():
+        return None
+    with np.load(path / "lstm.npz") as arrays:
+        names = sorted(name for name in arrays.files if name.startswith("weight_"))
+        return {"weights": [arrays[name] for name in names], "normal": (arrays["mean"], arrays["spread"])}
 
 
 def _digest(path: Path) -> str:
