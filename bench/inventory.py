@@ -2,13 +2,13 @@
 
     python -m bench.inventory [--data DATA] [--sets demo or2 m5] [--seed 7]
 
-Every rule meets the same demand, suppliers (6 to 27 days, 7 % of the orders 8 to 23 days late) and weekly reviews. Two
-things of ours can be set: the service level, and the price put on stock, the yearly rate Wilson's quantity is made with
-(the exchange curve of Silver, Pyke & Thomas, ch. 4). Told is the last half-year: as Wharf comes, at least cost, and for
-two choices against each rival: "before", the cheapest setting that held 3 % less stock than the rival in the half-year
-before, and "curve", the cheapest that beats the rival in stock-out days, stock and cost in the half-year told, where
-there is one. What Wharf comes with is the cheapest setting that held 3 % less stock than both rivals in the earlier
-half-years of the invented merchants 7 and 8.
+Every rule meets the same demand, suppliers (6 to 27 days, 7 % of the orders 8 to 23 days late) and weekly reviews. As
+Wharf comes, the service level is found at every review from what is known then (`models.stock_level`), at 90 % of the
+stock a plain min/max rule plans: the largest share, in steps of 5 %, that held less stock than both rivals in the
+half-years before the ones told of the invented merchants 7 and 8 ("before"). Beside it levels that stay as they are,
+with the price put on stock, the yearly rate Wilson's quantity is made with: at least cost, and for each rival "curve",
+the cheapest that beats it in stock-out days, stock and cost in the half-year told, where there is one (the exchange
+curve of Silver, Pyke & Thomas, ch. 4).
 DATA is a folder with online_retail_ii and m5_walmart_sample; without it the demo merchant alone is played. Cost is
 keeping (25 % a year), 5 an order, and the margin lost.
 """
@@ -27,6 +27,7 @@ import polars as pl
 from bench.forecasting_sets import m5, online_retail
 from connectors.sandbox.generated import GeneratedWorld
 from models import forecast as forecasting
+from models import stock_level
 from models.base import Floats, ForecastSettings, Ints
 from models.inventory import reorder
 from models.replenishment import Costs, order_plan
@@ -38,11 +39,11 @@ MEMBERS = ("ets", "tsb", "weekday_mean")  # the cheap ones: a forecast a fortnig
 COSTS = Costs()
 LEVELS = (0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 PRICES = (0.25, 1.0, 2.0, 4.0)  # of stock, a year
-SHIPPED = (0.70, COSTS.stock_rate)  # WHARF_SERVICE_LEVEL and WHARF_STOCK_RATE as they come
+SHARE = 0.9  # WHARF_STOCK_SHARE as it comes
+SHARES = (0.80, 0.85, SHARE, 0.95)
 HALF_YEAR = 182
 STOCK = "average_stock_value"
 MEASURES = ("stockout_days", STOCK, "cost")
-LESS_STOCK = 0.03
 
 
 @dataclass(frozen=True)
@@ -110,25 +111,43 @@ def fixed_cover(demand: Floats, usual: Floats, days: float = 14.0) -> Rule:
 class Policy:
     """The plan of `models.inventory` and `models.replenishment` from the newest forecast."""
 
-    def __init__(self, case: Case, ids: list[str], usual: Floats, delays: Floats) -> None:
+    def __init__(self, case: Case, ids: list[str], usual: Floats, delays: Floats, demand: Floats) -> None:
         self.forecasts: dict[int, forecasting.ForecastResult] = {}
         self._items = pl.DataFrame({"series_id": ids, "available": 0.0, "inbound": 0.0, "lead_time_days": usual,
                                     "unit_cost": case.cost, "unit_margin": case.margin})  # fmt: skip
-        self._delays = delays.tolist()
+        self._delays, self._demand = delays.tolist(), demand
         self._planned: dict[tuple[int, float], pl.DataFrame] = {}
+        self._levels: dict[tuple[int, float], float] = {}
 
     def rule(self, level: float, price: float) -> Rule:
         """Orders for a service level and a price of stock."""
         costs = replace(COSTS, stock_rate=price)
 
-        def order(shelf: Shelf) -> Floats:
-            planned = self._plan(max(day for day in self.forecasts if day <= shelf.day), level)
-            now = planned.with_columns(available=pl.Series(shelf.on_hand), inbound=pl.Series(shelf.on_order))
-            ordered = order_plan(now, costs, review_days=REVIEW)
-            quantity: Floats = ordered["order_quantity"].fill_null(0.0).to_numpy()
-            return quantity
+        return lambda shelf: self._order(shelf, level, costs)
 
-        return order
+    def as_it_comes(self, share: float) -> Rule:
+        """Orders for the level at which there is `share` of a plain rule's stock, found at every review."""
+        return lambda shelf: self._order(shelf, self._level(shelf.day, share), COSTS)
+
+    def _order(self, shelf: Shelf, level: float, costs: Costs) -> Floats:
+        planned = self._plan(self._newest(shelf.day), level)
+        now = planned.with_columns(available=pl.Series(shelf.on_hand), inbound=pl.Series(shelf.on_order))
+        ordered = order_plan(now, costs, review_days=REVIEW)
+        quantity: Floats = ordered["order_quantity"].fill_null(0.0).to_numpy()
+        return quantity
+
+    def _level(self, day: int, share: float) -> float:
+        if (day, share) not in self._levels:
+            recent = self._demand[:, max(day - 89, 0) : day + 1].mean(axis=1)
+            items = self._items.with_columns(recent_daily=pl.Series(recent), lead_time_sd_days=0.0)
+            self._levels[day, share] = stock_level.find(
+                items, self.forecasts[self._newest(day)].cumulative, COSTS,
+                share=share, review_days=REVIEW, past_delays=self._delays,
+            )  # fmt: skip
+        return self._levels[day, share]
+
+    def _newest(self, day: int) -> int:
+        return max(known for known in self.forecasts if known <= day)
 
     def _plan(self, day: int, level: float) -> pl.DataFrame:
         """Reorder points do not depend on what lies there: they are made once a forecast and level."""
@@ -152,7 +171,7 @@ def compare(case: Case, say: Callable[[str], object]) -> list[dict[str, object]]
     lead = suppliers(len(ids), demand.shape[1])
     known_lead = lead[:, : last - HALF_YEAR]
     usual = np.median(known_lead, axis=1).astype(np.float64)
-    policy = Policy(case, ids, usual, (known_lead - usual[:, None]).ravel())
+    policy = Policy(case, ids, usual, (known_lead - usual[:, None]).ravel(), demand)
     for day in range(last - HALF_YEAR, demand.shape[1], FORECAST_EVERY):
         on = first + timedelta(days=day)
         known = case.series.filter(pl.col("date").is_between(on - timedelta(days=500), on))
@@ -170,31 +189,29 @@ def compare(case: Case, say: Callable[[str], object]) -> list[dict[str, object]]
 
     rivals = {"min/max": min_max(demand, usual), "14-day cover": fixed_cover(demand, usual)}
     settings = [(level, price) for level in LEVELS for price in PRICES]
-    tried = {
-        begin: [played(_named(*each), policy.rule(*each), begin) for each in settings]
-        for begin in (last - HALF_YEAR, last)
-    }
-    rows = [played(name, rule, last) for name, rule in rivals.items()]
-    for setting, how in ((SHIPPED, "as it comes"), ((0.95, COSTS.holding_rate), "least cost")):
-        row = tried[last][settings.index(setting)]
-        beside = {
-            f"{measure} beside {rival['rule']}": -_gain(row, rival, measure)
-            for rival in rows[:2]
-            for measure in MEASURES
-        }
-        rows.append(row | {"chosen": how} | beside)
-    for name, rule in rivals.items():
-        before, bar = played(name, rule, last - HALF_YEAR), next(row for row in rows if row["rule"] == name)
-        lean = [
-            at for at, row in enumerate(tried[last - HALF_YEAR]) if _gain(row, before, STOCK) >= LESS_STOCK
-        ]
-        better = [at for at, row in enumerate(tried[last]) if all(_gain(row, bar, m) >= 0 for m in MEASURES)]
-        for how, able, of in (("before", lean, last - HALF_YEAR), ("curve", better, last)):
-            if able:
-                row = tried[last][min(able, key=lambda at: float(str(tried[of][at]["cost"])))]
-                beside = {f"{measure} beside": -_gain(row, bar, measure) for measure in MEASURES}
-                rows.append(row | {"chosen": f"{how}, {name}"} | beside)
+    tried = [played(_named(*each), policy.rule(*each), last) for each in settings]
+    told = [played(name, rule, last) for name, rule in rivals.items()]
+    before = [played(name, rule, last - HALF_YEAR) for name, rule in rivals.items()]
+    ours = played("ours", policy.as_it_comes(SHARE), last)
+    rows = [*told, ours | {"chosen": "as it comes"} | _beside(ours, told)]
+    cheapest = tried[settings.index((0.95, COSTS.holding_rate))]
+    rows.append(cheapest | {"chosen": "least cost"} | _beside(cheapest, told))
+    for bar in told:
+        better = [row for row in tried if all(_gain(row, bar, measure) >= 0 for measure in MEASURES)]
+        if better:
+            row = min(better, key=lambda one: float(str(one["cost"])))
+            rows.append(row | {"chosen": f"curve, {bar['rule']}"} | _beside(row, told))
+    for share in SHARES:
+        row = played(f"ours, share {share:.0%}", policy.as_it_comes(share), last - HALF_YEAR)
+        rows.append(row | {"chosen": "before"} | _beside(row, before))
     return rows
+
+
+def _beside(row: dict[str, object], bars: list[dict[str, object]]) -> dict[str, object]:
+    """By how much ours is above each rival."""
+    return {
+        f"{measure} beside {bar['rule']}": -_gain(row, bar, measure) for bar in bars for measure in MEASURES
+    }
 
 
 def _named(level: float, price: float) -> str:
@@ -225,7 +242,7 @@ def main() -> int:
     found = json.loads(kept.read_text()) if kept.exists() else {}
     for name in (one for one in args.sets if one in cases):
         rows = compare(cases[name](), lambda step: sys.stderr.write(f"\r{step}   "))
-        with pl.Config(tbl_rows=20, tbl_cols=20, float_precision=3, tbl_width_chars=220):
+        with pl.Config(tbl_rows=-1, tbl_cols=-1, float_precision=3, tbl_width_chars=220):
             sys.stdout.write(f"\n{pl.DataFrame(rows, infer_schema_length=None).select(_SHOWN)}\n")
         found[f"{name}, seed {args.seed}"] = rows
         kept.write_text(json.dumps(found, indent=1))
@@ -233,7 +250,7 @@ def main() -> int:
 
 
 _SHOWN = ("set", "rule", "chosen", "stockout_days", "fill_rate", "average_stock_value", "orders", "cost",
-          *(f"{measure} beside" for measure in MEASURES))  # fmt: skip
+          *(f"{measure} beside {rival}" for rival in ("min/max", "14-day cover") for measure in MEASURES))  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from connectors.sandbox.catalogue import DOLLARS_FOR
 from deployments import demo_insight
 from deployments.sandbox_accounts import Sandbox
 from flows import connections
@@ -27,8 +28,6 @@ from warehouse import rates, read
 from warehouse.rates_file import SCHEMA as RATES
 
 HISTORY_BEFORE = timedelta(hours=30)  # the first load ends here; the second sync brings what happened since
-# Invented, as the merchant is: his shop states costs in euros, and he sells in all of these.
-DOLLARS_FOR = {"CAD": Decimal("0.73"), "EUR": Decimal("1.09"), "GBP": Decimal("1.28")}
 RATE_DAYS = 800
 STEP = timedelta(days=60)  # of a replay's clock: Walmart shows the last 180 days and no more
 HORIZON_DAYS = 30
@@ -92,7 +91,8 @@ def _keep_rates(until: date) -> None:
     if settings.currency != "USD":
         return
     days = pl.date_range(until - timedelta(days=RATE_DAYS), until, eager=True).to_list()
-    rows = [(currency, day, rate) for currency, rate in DOLLARS_FOR.items() for day in days]
+    foreign = {currency: rate for currency, rate in DOLLARS_FOR.items() if currency != "USD"}
+    rows = [(currency, day, rate) for currency, rate in foreign.items() for day in days]
     known = pl.DataFrame(rows, schema=RATES, orient="row")
     reporting = rates.Reporting(settings.currency, settings.rate_days)
     rates.save(connections.postgres(), known, reporting, "invented for the demo")

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from flows import connections, reordering, report, stock_risk
 from flows.settings import WharfSettings
-from models import assortment, planning_plots, price_effect, replenishment, whatif
+from models import assortment, planning_plots, price_effect, replenishment, stock_level, whatif
 from models.base import SeriesError
 from warehouse import demand_sums, planning, plans, read
 
@@ -139,16 +139,21 @@ def ask_warehouse(scenario: whatif.Scenario, day: date) -> pl.DataFrame:
         raise SeriesError("there is no forecast yet; run the forecast deployment, or `wharf demo`")
     sellers = read.demand_products(engine, day)["product_id"].to_list()
     effects = price_effect.effects(_best_sellers(engine, sellers, day))
-    today = whatif.Today(
-        settings.lead_time_days, settings.review_days, settings.service_level, day, _costs(settings)
+    stock, usual = _stock(engine), settings.service_level or stock_level.USUAL
+    levels = reordering.service_levels(engine, settings, day, stock, reordering.past_delays(engine, day))
+    position = stock.with_columns(
+        service_level=pl.col("currency").replace_strict(levels, default=usual, return_dtype=pl.Float64)
     )
-    return whatif.ask(_stock(engine), frame, demand_sums.latest(engine), effects, today, scenario)
+    today = whatif.Today(
+        settings.lead_time_days, settings.review_days, usual, day, reordering.purchase_costs(settings)
+    )
+    return whatif.ask(position, frame, demand_sums.latest(engine), effects, today, scenario)
 
 
 def _stock(engine: Engine) -> pl.DataFrame:
     """Stock as it is, with unit cost and since when it is known."""
     position = read.stock_position(engine)
-    for more in (planning.unit_costs(engine), planning.first_seen(engine)):
+    for more in (planning.unit_costs(engine, connections.settings().currency), planning.first_seen(engine)):
         position = position.join(more, on="series_id", how="left")
     return position.with_columns(pl.col("unit_cost").cast(pl.Float64))
 
@@ -182,7 +187,8 @@ def _orders(
         stock.select("series_id", "unit_cost"), on="series_id", how="left"
     )
     priced = priced.with_columns(unit_margin=pl.col("price") - pl.col("unit_cost"))
-    return replenishment.order_plan(priced, _costs(settings), review_days=settings.review_days, budget=budget)
+    costs = reordering.purchase_costs(settings)
+    return replenishment.order_plan(priced, costs, review_days=settings.review_days, budget=budget)
 
 
 def _moves(settings: WharfSettings, ordered: pl.DataFrame) -> pl.DataFrame:
@@ -213,10 +219,6 @@ def _transfer_terms(settings: WharfSettings) -> replenishment.TransferTerms:
     return replenishment.TransferTerms(
         settings.transfer_days, settings.transfer_cost, settings.transfer_unit_cost
     )
-
-
-def _costs(settings: WharfSettings) -> replenishment.Costs:
-    return replenishment.Costs(settings.order_cost, settings.holding_rate, settings.stock_rate)
 
 
 def _show(

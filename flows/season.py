@@ -45,7 +45,8 @@ def answer(until: date, category: str, salvage_rate: float, now: datetime) -> in
         raise WorkFailedError(
             f"the salvage rate is a share of the cost, from 0 to under 1, not {salvage_rate}"
         )
-    stock = read.stock_position(engine).join(planning.unit_costs(engine), on="series_id", how="left")
+    costs = planning.unit_costs(engine, connections.settings().currency)
+    stock = read.stock_position(engine).join(costs, on="series_id", how="left")
     cost = pl.col("unit_cost").cast(pl.Float64)
     asked = stock.with_columns(unit_cost=cost).filter((cost > 0) & (pl.col("price") > cost))
     asked = asked.filter(pl.col("category") == category) if category else asked

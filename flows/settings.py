@@ -53,7 +53,9 @@ class WharfSettings(BaseSettings):
     refused_rows: int = Field(default=20, ge=0, validation_alias="WHARF_REFUSED_ROWS")
     lead_time_days: int = Field(default=14, ge=1, le=365, validation_alias="WHARF_LEAD_TIME_DAYS")
     review_days: int = Field(default=7, ge=1, le=90, validation_alias="WHARF_REVIEW_DAYS")
-    service_level: float = Field(default=0.7, gt=0.5, lt=1, validation_alias="WHARF_SERVICE_LEVEL")
+    # None: the level at which there is stock_share of a plain min/max rule's stock, found anew every day
+    service_level: float | None = Field(default=None, gt=0.5, lt=1, validation_alias="WHARF_SERVICE_LEVEL")
+    stock_share: float = Field(default=0.9, gt=0, le=5, validation_alias="WHARF_STOCK_SHARE")
     lead_time_spread_days: float = Field(
         default=3.0, ge=0, le=90, validation_alias="WHARF_LEAD_TIME_SPREAD_DAYS"
     )

@@ -38,7 +38,7 @@ RESULT_SCHEMA: dict[str, type[pl.DataType]] = {
 
 
 @dataclass(frozen=True)
-class _Demand:
+class Demand:
     """Summed demand of each item: quantiles items × leads × chances, and means items × leads. Lead 0 is nothing."""
 
     leads: Ints
@@ -62,23 +62,23 @@ class _Demand:
         quantiles = further[:, None] + (quantiles - means[:, None]) * np.sqrt(beyond)[:, None]
         return np.maximum.accumulate(np.maximum(quantiles, 0.0), axis=1), further
 
-    def quantile_over(self, lead: Floats, offsets: Floats, chance: Floats) -> Floats:
-        """Demand that is not exceeded with `chance` (per item), over a time that varies: `lead` and one of `offsets`
-        (items × possibilities, in days), each as likely."""
+    def drawn(self, lead: Floats, offsets: Floats) -> Floats:
+        """Demand over a time that varies, `lead` and one of `offsets` (items × possibilities, in days), each as likely:
+        items × values, rising, each as likely."""
         steps = _between(np.linspace(0.01, 0.99, 99))
+        values = np.concatenate(
+            [self.at(np.maximum(lead + days, 0.5))[0] @ steps for days in offsets.T], axis=1
+        )
+        values.sort(axis=1)
+        return values
+
+    def quantile_over(self, lead: Floats, offsets: Floats, chance: Floats) -> Floats:
+        """Demand that is not exceeded with `chance` (per item) over a time that varies, as in `drawn`."""
         found = np.empty(len(lead))
         for first in range(0, len(lead), _AT_ONCE):
             part = slice(first, first + _AT_ONCE)
-            some = _Demand(self.leads, self.quantiles[part], self.means[part])
-            drawn = np.concatenate(
-                [some.at(np.maximum(lead[part] + days, 0.5))[0] @ steps for days in offsets[part].T], axis=1
-            )
-            drawn.sort(axis=1)
-            at = np.clip(chance[part] * (drawn.shape[1] + 1) - 1, 0, drawn.shape[1] - 1)
-            low = np.floor(at).astype(np.int64)
-            rows = np.arange(len(drawn))
-            high = np.minimum(low + 1, drawn.shape[1] - 1)
-            found[part] = drawn[rows, low] + (at - low) * (drawn[rows, high] - drawn[rows, low])
+            some = Demand(self.leads, self.quantiles[part], self.means[part])
+            found[part] = quantile_of(some.drawn(lead[part], offsets[part]), chance[part])
         return found
 
     def exceeds(self, lead: Floats, stock: Floats) -> Floats:
@@ -122,7 +122,7 @@ def reorder(
     known = position.filter(pl.col("series_id").is_in(cumulative["series_id"].unique().to_list()))
     if known.is_empty():
         return position.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in RESULT_SCHEMA.items())
-    demand = _demand(known["series_id"].to_list(), cumulative)
+    demand = summed(known["series_id"].to_list(), cumulative)
     stock = _number(known, "available", 0.0)
     inbound = _number(known, "inbound", 0.0)
     lead = _number(known, "lead_time_days", lead_time_days)
@@ -130,7 +130,7 @@ def reorder(
     wanted = _number(known, "service_level", service_level)
     coming = _deliveries(known, inbound, lead)
     protected = lead + review_days
-    offsets = _offsets(spread, past_delays)
+    offsets = possible_delays(spread, past_delays)
     point = np.ceil(demand.quantile_over(protected, offsets, wanted) - 1e-9)
     last_point = demand.quantile_over(lead, offsets, wanted)
     _, protected_mean = demand.at(protected)
@@ -167,7 +167,17 @@ def reorder(
     return pl.concat([result, unknown], how="diagonal")
 
 
-def _offsets(spread: Floats, past_delays: Sequence[float]) -> Floats:
+def quantile_of(drawn: Floats, chance: Floats) -> Floats:
+    """The value that a share `chance` (per item) of the rising values of `Demand.drawn` lies below."""
+    at = np.clip(chance * (drawn.shape[1] + 1) - 1, 0, drawn.shape[1] - 1)
+    low = np.floor(at).astype(np.int64)
+    rows = np.arange(len(drawn))
+    high = np.minimum(low + 1, drawn.shape[1] - 1)
+    found: Floats = drawn[rows, low] + (at - low) * (drawn[rows, high] - drawn[rows, low])
+    return found
+
+
+def possible_delays(spread: Floats, past_delays: Sequence[float]) -> Floats:
     """Items × possibilities: by how many days the time may differ from its mean, each as likely."""
     if len(past_delays):
         middles = (np.arange(20) + 0.5) / 20
@@ -182,7 +192,8 @@ def _between(chances: Floats) -> Floats:
     return np.array([np.interp(chances, CHANCES, one) for one in np.eye(len(CHANCES))])
 
 
-def _demand(ids: list[str], cumulative: pl.DataFrame) -> _Demand:
+def summed(ids: list[str], cumulative: pl.DataFrame) -> Demand:
+    """Summed demand of `ids`, each of which is in `cumulative`."""
     leads = np.array(sorted(cumulative["lead_days"].unique().to_list()))
     ordered = pl.DataFrame({"series_id": ids}).with_row_index("_item").join(
         cumulative, on="series_id", how="left"
@@ -191,7 +202,7 @@ def _demand(ids: list[str], cumulative: pl.DataFrame) -> _Demand:
     values = ordered.select(names).to_numpy().reshape(len(ids), len(leads), len(names))
     means = ordered["mean"].to_numpy().reshape(len(ids), len(leads))
     nothing = np.zeros((len(ids), 1, len(names)))
-    return _Demand(
+    return Demand(
         leads=np.concatenate([[0], leads]),
         quantiles=np.concatenate([nothing, values], axis=1),
         means=np.concatenate([nothing[:, :, 0], means], axis=1),
@@ -236,7 +247,7 @@ def _deliveries(known: pl.DataFrame, inbound: Floats, lead: Floats) -> list[tupl
     return [(first[0], np.where(unknown, first[1], 0.0)), *found] if unknown.any() else found
 
 
-def _chance(demand: _Demand, window: Floats, stock: Floats, coming: list[tuple[Floats, Floats]]) -> Floats:
+def _chance(demand: Demand, window: Floats, stock: Floats, coming: list[tuple[Floats, Floats]]) -> Floats:
     """Chance to run out within the window: before one of the deliveries arrives, or after the last of them."""
     worst, there = np.zeros(len(window)), stock
     for days, units in coming:
@@ -263,7 +274,7 @@ def _beyond(quantiles: Floats, units: float) -> float:
     return float(1 - (chances[at - 1] + share * (chances[at] - chances[at - 1])))
 
 
-def _days_until(demand: _Demand, units: Floats, mean_daily: Floats, *, median: bool = True) -> Floats:
+def _days_until(demand: Demand, units: Floats, mean_daily: Floats, *, median: bool = True) -> Floats:
     """Days until summed demand (median, or mean) has taken `units`; NaN when it never does, 0 when it has."""
     middle = CHANCES.index(0.50)
     days = np.full(len(units), np.nan)

@@ -38,6 +38,16 @@ class TransferTerms:
     need_days: float = 14.0
 
 
+def cycle(costs: Costs, review_days: float) -> pl.Expr:
+    """What one order should bring, in units, from `mean_daily` and `unit_cost`: Wilson's quantity within the bounds; a
+    review period's sales where the cost is not known."""
+    daily, cost = pl.col("mean_daily"), pl.col("unit_cost").cast(pl.Float64)
+    wilson = (2 * costs.order_cost * daily * 365 / (costs.stock_rate * cost)).sqrt()
+    least = daily * max(review_days, 1.0)
+    bounded = wilson.clip(least, daily * max(costs.longest_cycle_days, review_days))
+    return pl.when(cost > 0).then(bounded).otherwise(least).ceil()
+
+
 def order_plan(
     plan: pl.DataFrame, costs: Costs, *, review_days: float, budget: float | None = None
 ) -> pl.DataFrame:
@@ -51,20 +61,12 @@ def order_plan(
     """  # fmt: skip
     daily, point = pl.col("mean_daily"), pl.col("reorder_point")
     cost = pl.col("unit_cost").cast(pl.Float64)
-    wilson = (2 * costs.order_cost * daily * 365 / (costs.stock_rate * cost)).sqrt()
-    least = daily * max(review_days, 1.0)
-    cycle = (
-        pl.when(cost > 0)
-        .then(wilson.clip(least, daily * max(costs.longest_cycle_days, review_days)))
-        .otherwise(least)
-        .ceil()
-    )
     there = pl.col("available") + pl.col("inbound").fill_null(0)
     pack = _or(plan, "pack_size", 1.0).clip(lower_bound=1.0)
     missing = pl.max_horizontal(pl.col("order_up_to") - there, _or(plan, "min_order_quantity", 0.0))
     due = (there <= point) & (daily > 0)
     planned = (
-        plan.with_columns(cycle_units=cycle)
+        plan.with_columns(cycle_units=cycle(costs, review_days))
         .with_columns(
             optimal_stock=pl.col("safety_stock") + pl.col("cycle_units") / 2,
             order_up_to=point + pl.col("cycle_units"),

@@ -39,7 +39,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Today:
-    """How it is: lead time, review and service level of rows that have none of their own, and what stock costs."""
+    """How it is: lead time, review, service level of rows that have none of their own, and what stock costs."""
 
     lead_time_days: float
     review_days: float
@@ -55,7 +55,8 @@ def ask(position: pl.DataFrame, forecast: pl.DataFrame, cumulative: pl.DataFrame
     `demand_then_lo95`, `demand_then_hi95` from the effect's interval alone; the `elasticity` that was used, and
     `is_assumed` where too few price changes were seen to know better than what is usual for goods.
 
-    `position`: `series_id`, and `available`, `inbound`, `price`, `unit_cost`, `category`, each optional. `effects`:
+    `position`: `series_id`, and `available`, `inbound`, `price`, `unit_cost`, `service_level`, `category`, each
+    optional. `effects`:
     `price_effect.effects`; an item takes that of its category, else that of `all`.
     """
     items = _complete(position)
@@ -74,13 +75,18 @@ def ask(position: pl.DataFrame, forecast: pl.DataFrame, cumulative: pl.DataFrame
         },
     )
     stock = known.select(
-        "series_id", "available", "inbound", "unit_cost", unit_margin=pl.lit(None, pl.Float64)
+        "series_id",
+        "available",
+        "inbound",
+        "unit_cost",
+        "service_level",
+        unit_margin=pl.lit(None, pl.Float64),
     )
-    now = _stocked(stock, rows, cumulative, today, today.lead_time_days, today.service_level, "today")
-    then = _stocked(
-        stock, then_rows, sums, today,
-        scenario.lead_time_days or today.lead_time_days, scenario.service_level or today.service_level, "then",
-    )  # fmt: skip
+    asked = (
+        stock.with_columns(service_level=pl.lit(scenario.service_level)) if scenario.service_level else stock
+    )
+    now = _stocked(stock, rows, cumulative, today, today.lead_time_days, "today")
+    then = _stocked(asked, then_rows, sums, today, scenario.lead_time_days or today.lead_time_days, "then")
     price, cost = pl.col("price"), pl.col("unit_cost")
     return (
         known.with_columns(
@@ -99,7 +105,16 @@ def ask(position: pl.DataFrame, forecast: pl.DataFrame, cumulative: pl.DataFrame
         .join(now, on="series_id", how="left")
         .join(then, on="series_id", how="left")
         .sort("series_id")
-        .drop("available", "inbound", "price", "unit_cost", "factor", "factor_lo95", "factor_hi95")
+        .drop(
+            "available",
+            "inbound",
+            "price",
+            "unit_cost",
+            "service_level",
+            "factor",
+            "factor_lo95",
+            "factor_hi95",
+        )
     )
 
 
@@ -119,7 +134,7 @@ def totals(answer: pl.DataFrame) -> pl.DataFrame:
 
 
 def _complete(position: pl.DataFrame) -> pl.DataFrame:
-    defaults = {"available": 0.0, "inbound": 0.0, "price": None, "unit_cost": None}
+    defaults = {"available": 0.0, "inbound": 0.0, "price": None, "unit_cost": None, "service_level": None}
     return position.select(
         "series_id",
         *(
@@ -153,7 +168,7 @@ def _factors(items: pl.DataFrame, effects: pl.DataFrame, scenario: Scenario) -> 
     )
 
 
-def _stocked(stock: pl.DataFrame, rows: pl.DataFrame, sums: pl.DataFrame, today: Today, lead: float, level: float,
+def _stocked(stock: pl.DataFrame, rows: pl.DataFrame, sums: pl.DataFrame, today: Today, lead: float,
              when: str) -> pl.DataFrame:  # fmt: skip
     timed = stock.with_columns(lead_time_days=pl.lit(float(lead)))
     planned = reorder(
@@ -162,7 +177,7 @@ def _stocked(stock: pl.DataFrame, rows: pl.DataFrame, sums: pl.DataFrame, today:
         sums,
         lead_time_days=lead,
         review_days=today.review_days,
-        service_level=level,
+        service_level=today.service_level,
         now_date=today.day,
     )
     planned = order_plan(planned, today.costs, review_days=today.review_days)

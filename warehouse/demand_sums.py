@@ -1,5 +1,6 @@
 """The distribution of summed demand from the latest forecast: what reorder points and alerts are judged by."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -56,15 +57,17 @@ def forget(engine: Engine, *, before: datetime) -> int:
         ).rowcount
 
 
-def latest(engine: Engine) -> pl.DataFrame:
-    """What `save` kept, in the same columns; no rows before the first forecast."""
+def latest(engine: Engine, products: Sequence[int] | None = None) -> pl.DataFrame:
+    """What `save` kept, in the same columns; no rows before the first forecast. `products`: of these; None: of all."""
     with engine.connect() as connection:
         found = connection.execute(
             text(
                 f"SELECT {_SERIES} AS series_id, d.lead_days, d.mean_units, d.quantiles FROM core.demand_sums d"
                 " JOIN core.channels ch ON ch.id = d.channel_id JOIN core.products p ON p.id = d.product_id"
+                " WHERE CAST(:products AS bigint[]) IS NULL OR d.product_id = ANY(CAST(:products AS bigint[]))"
                 " ORDER BY 1, 2"
-            )
+            ),
+            {"products": None if products is None else list(products)},
         ).mappings()
         rows = [
             {

@@ -57,6 +57,18 @@ def asked_prices(engine: Engine, since: date, products: Sequence[int]) -> pl.Dat
     )
 
 
+def recent_sales(engine: Engine, since: date, until: date, products: Sequence[int]) -> pl.DataFrame:
+    """`series_id, recent_daily`: units a day sold in [since, until) of what sold at all."""
+    return frames.query(
+        engine,
+        sql.read("recent_sales"),
+        {"series_id": pl.String, "recent_daily": pl.Float64},
+        since=since,
+        until=until,
+        products=list(products),
+    )
+
+
 def first_seen(engine: Engine) -> pl.DataFrame:
     """`series_id, known_since`: the day stock of a product was first looked at on a channel."""
     return frames.query(
@@ -84,9 +96,11 @@ def places(engine: Engine, since: datetime, now: datetime) -> pl.DataFrame:
     return frames.query(engine, sql.read("stock_places"), schema, since=since, now=now)
 
 
-def unit_costs(engine: Engine) -> pl.DataFrame:
-    """`series_id, unit_cost` of every listing, in the channel's currency; null where no listing in it says."""
-    return frames.query(engine, sql.read("unit_costs"), {"series_id": pl.String, "unit_cost": MONEY})
+def unit_costs(engine: Engine, reporting: str) -> pl.DataFrame:
+    """`series_id, unit_cost` of every listing, in the channel's currency; null where no listing says, or only one in a
+    currency without a rate to `reporting`."""
+    schema = {"series_id": pl.String, "unit_cost": MONEY}
+    return frames.query(engine, sql.read("unit_costs"), schema, reporting=reporting)
 
 
 def publish(client: Client, table: str, frame: pl.DataFrame, as_of: datetime) -> int:

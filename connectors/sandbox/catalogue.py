@@ -6,6 +6,7 @@ ten-thousandths of the market's currency and already include that day's promotio
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,8 @@ CATEGORIES = (
               "Headlamp", "Hammock", "Travel Mug")),
 )  # fmt: skip
 _VARIANTS = ("", "Blue", "Sage Green", "Ochre", "Large", "Small", "Natural", "Charcoal")
+# Dollars for one unit of a currency, every day the same
+DOLLARS_FOR = {"USD": Decimal(1), "CAD": Decimal("0.73"), "EUR": Decimal("1.09"), "GBP": Decimal("1.28")}
 # What a dollar's worth costs on a market, tax included where the market shows prices so.
 _PRICE_LEVEL = {"USD": 1.0, "CAD": 1.38, "EUR": 1.08, "GBP": 0.93}
 

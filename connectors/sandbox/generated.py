@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from connectors.sandbox import afterlife
-from connectors.sandbox.catalogue import CATEGORIES, make_catalogue
+from connectors.sandbox.catalogue import CATEGORIES, DOLLARS_FOR, make_catalogue
 from connectors.sandbox.demand import expected_lines
 from connectors.sandbox.orderbook import (
     DAY,
@@ -38,6 +39,7 @@ DEMO_MARKETS = (
     Market("walmart-us", "walmart", "us", "USD", "America/Los_Angeles", "US"),
 )
 FUTURE_DAYS = 120
+CENT = Decimal("0.01")
 
 
 class GeneratedWorld:
@@ -104,6 +106,8 @@ class GeneratedWorld:
         day = self._day(market, now)
         exists = goods.listed[market] & (goods.launched <= day)
         changes = self._listing_changes(market, day)
+        # Bought in dollars; a channel states costs in its own currency.
+        dollars = DOLLARS_FOR.get(self.markets[market].currency, Decimal(1))
         found = [
             Product(
                 number=product + 1,
@@ -111,7 +115,7 @@ class GeneratedWorld:
                 title=goods.titles[product],
                 brand=CATEGORIES[goods.category[product]].brand,
                 category=CATEGORIES[goods.category[product]].name,
-                cost=money(int(goods.cost[product])),
+                cost=(money(int(goods.cost[product])) / dollars).quantize(CENT),
                 price=money(int(goods.price[market, product, day])),
                 barcode=goods.barcodes[product],
                 is_active=bool(day < goods.ended[product]),

@@ -65,7 +65,7 @@ def _from_file(path: Path, scenario: Any, horizon: int) -> Any:
     from flows import connections
     from models import files as model_files
     from models import forecast as forecasting
-    from models import price_effect
+    from models import price_effect, stock_level
     from models import whatif as model
     from models.base import ForecastSettings, SeriesError
     from models.replenishment import Costs
@@ -95,7 +95,7 @@ def _from_file(path: Path, scenario: Any, horizon: int) -> Any:
     today = model.Today(
         settings.lead_time_days,
         settings.review_days,
-        settings.service_level,
+        settings.service_level or stock_level.USUAL,
         last + timedelta(days=1),
         Costs(settings.order_cost, settings.holding_rate, settings.stock_rate),
     )

@@ -1,6 +1,9 @@
 """Stock snapshots: what is absent is gone, unless the answer looks like an outage."""
 
+from decimal import Decimal
+
 import pytest
+from sqlalchemy import text
 
 from tests.warehouse_factories import DAY, HOUR, OTHER, SHOP, T0, Loader, line, order, stock
 from warehouse import planning, read
@@ -148,3 +151,31 @@ def test_what_is_on_its_way_is_read_from_changes_of_inbound(loader):
     assert [(delivered - ordered).days, (ordered - moves["first_date"][0]).days] == [2, 1]
     since = planning.inbound_moves(loader.engine, T0 + DAY)
     assert (since["moved"][0], since["date"][0]) == (20.0, since["first_date"][0])  # there at the first look
+
+
+def test_a_cost_stated_in_another_currency_is_converted_by_the_newest_rates(engine):
+    for place in (SHOP, OTHER):
+        loader = Loader(engine, place.platform, [place])
+        where = {"channel": place.name}
+        loader.load({"inventory": [stock("A", 5, **where)]}, resource="inventory", snapshot=True, until=T0)
+        loader.load(
+            {"orders": [order("A", **where)], "order_items": [line("A", sku="A", quantity=9, **where)]},
+            until=T0 + HOUR,
+        )
+    with engine.begin() as connection:
+        connection.execute(text(
+            "UPDATE core.channel_products l SET cost_price = 10, currency = 'EUR' FROM core.channels c"
+            " WHERE c.id = l.channel_id AND c.name = 'amazon-de'"
+        ))  # fmt: skip
+    assert dict(planning.unit_costs(engine, "USD").iter_rows()) == {"amazon-de|A": 10, "shopify-test|A": None}
+
+    with engine.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO core.exchange_rates (reporting_currency, currency, date, rate, source) VALUES"
+            " ('USD', 'EUR', '2024-01-02', 1.5, 'old'), ('USD', 'EUR', '2024-01-03', 1.09, 'new'),"
+            " ('USD', 'USD', '2024-01-03', 1, 'new')"
+        ))  # fmt: skip
+    assert planning.unit_costs(engine, "USD")["unit_cost"].to_list() == [10, Decimal("10.9")]
+    products = read.stock_position(engine)["product_id"].to_list()
+    sold = planning.recent_sales(engine, T0.date() - 2 * DAY, T0.date() + DAY, products)
+    assert dict(sold.iter_rows()) == {"amazon-de|A": 3.0, "shopify-test|A": 3.0}

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models import assortment, drop, price_effect, replenishment, stock_history, stockout, whatif
+from models import assortment, drop, price_effect, replenishment, stock_history, stock_level, stockout, whatif
 from models.base import SeriesError
 from models.cumulative import at_lead
 from models.inventory import reorder
@@ -39,6 +39,27 @@ def test_an_order_brings_the_economic_quantity_in_whole_packs():
     assert row["cycle_units"] == np.ceil(wilson)
     assert row["order_quantity"] % 12 == 0
     assert 0 <= row["order_quantity"] + 60 - row["order_up_to"] < 12
+
+
+def test_the_service_level_is_where_the_stock_is_the_share_asked_for():
+    _, sums = flat_demand()
+    items = pl.DataFrame({"series_id": ["a"], "lead_time_days": 6.0, "lead_time_sd_days": 0.0, "recent_daily": 10.0,
+                          "unit_cost": 4.0})  # fmt: skip
+
+    def found(share, **changed):
+        return stock_level.find(
+            items.with_columns(**{name: pl.lit(value) for name, value in changed.items()}), sums,
+            replenishment.Costs(), share=share, review_days=1,
+        )  # fmt: skip
+
+    # Plain: 90 to 390 units when an order is placed; by these quantiles 62.7 are taken until it comes. Ours: from the
+    # reorder point on Wilson's 48 units more; 74 is what demand over lead time and review stays below in 85 of 100.
+    assert found((74 + 24 - 62.7) / (240 - 62.7)) == pytest.approx(0.85, abs=0.02)
+    assert found(0.175) < found(0.18) < found(0.185)
+    assert found(0.18, recent_daily=9.7) < found(0.18)  # the plain rule goes by what sold lately
+    assert (found(0.01), found(5.0)) == (0.5, 0.95)
+    assert found(0.5, recent_daily=0.0) == stock_level.USUAL
+    assert stock_level.find(items, sums.clear(), COSTS, share=0.5, review_days=1) == stock_level.USUAL
 
 
 def test_a_budget_goes_to_the_most_urgent_orders():
