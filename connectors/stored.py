@@ -8,10 +8,12 @@ For looking at one seller's case: no database, no network, no account needed. Wh
   then it tells customers of one output apart and means nothing elsewhere.
 - A record that occurs twice, in one file or several, is shown once: the last one.
 - A record that cannot be read is quarantined and its neighbours are shown; a file that cannot be read, or holds
-  nothing of what was asked for, is an error. That is the same for every platform.
+  nothing of what was asked for, is an error, and so is an answer that says nothing but what went wrong. One that says
+  so beside records is read, with a note. That is the same for every platform.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import import_module
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import msgspec
 import polars as pl
 
 from connectors.amazon.marketplaces import MARKETPLACES, channels_of
@@ -92,15 +95,41 @@ def _normalized(
     for name, body in bodies:
         if not body.strip(b"\xef\xbb\xbf \t\r\n"):
             raise UnreadableFileError(f"not readable as {resource} of {platform}: {name}: the file is empty")
+    errors = [f"{name}: the answer says {said}" for name, body in bodies if (said := _error_in(body))]
     try:
         normalized: Normalized = module.normalize_stored(resource, bodies, context)
     except ConnectorError as error:
-        raise UnreadableFileError(f"not readable as {resource} of {platform}: {error}") from None
+        told = errors[0] if errors else error
+        raise UnreadableFileError(f"not readable as {resource} of {platform}: {told}") from None
     if not normalized.rejected and all(frame.is_empty() for frame in normalized.frames.values()):
-        for name, body in bodies:
-            if not _may_be_empty(body):
-                raise UnreadableFileError(f"not readable as {resource} of {platform}: {name}: holds none")
-    return normalized
+        errors += [f"{name}: holds none" for name, body in bodies if not _may_be_empty(body)]
+        if errors:
+            raise UnreadableFileError(f"not readable as {resource} of {platform}: {errors[0]}")
+    return replace(normalized, notes=(*normalized.notes, *errors))
+
+
+def _error_in(body: bytes) -> str | None:
+    """What an answer in JSON says went wrong, as its code and words; None where it says nothing of the kind."""
+    if not body.lstrip().startswith(b"{") or b'"error' not in body:
+        return None
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        found = msgspec.json.decode(answer.get("errors") or answer.get("error") or b"null")
+    except msgspec.MsgspecError:
+        return None
+    if isinstance(found, dict) and isinstance(found.get("error"), list):
+        found = found["error"]
+    first = found[0] if isinstance(found, list) and found else found
+    if not isinstance(first, dict):
+        return _one_line(first) if isinstance(first, str) and first else None
+    extensions = first.get("extensions")
+    code = first.get("code") or (extensions.get("code") if isinstance(extensions, dict) else None)
+    words = first.get("message") or first.get("description") or first.get("info")
+    return _one_line(": ".join(str(part) for part in (code, words) if part)) or None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
 def _may_be_empty(body: bytes) -> bool:

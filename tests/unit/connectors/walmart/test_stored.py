@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 
 import pytest
@@ -102,6 +103,38 @@ ITEM_REPORT = (
     b"SKU,Item ID,Product Name,Price,Currency,Publish Status,Lifecycle Status\na,1,A,5,USD,PUBLISHED,ACTIVE\n"
 )
 ONE_RETURN = {"returnOrders": [{"returnOrderId": "1", "returnOrderLines": [{"returnOrderLineNumber": 1}]}]}
+
+
+@pytest.mark.parametrize(
+    ("platform", "body", "said"),
+    [
+        (
+            "shopify",
+            '{"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}], "data": null}',
+            "THROTTLED: Throttled",
+        ),
+        ("shopify", '{"errors": "Invalid API key"}', "Invalid API key"),
+        (
+            "amazon",
+            '{"errors": [{"code": "QuotaExceeded", "message": "Too often."}]}',
+            "QuotaExceeded: Too often.",
+        ),
+        ("walmart", '{"errors": {"error": [{"code": "X.GMP", "info": "No content"}]}}', "X.GMP: No content"),
+        ("walmart", '{"error": [{"code": "Y.GMP", "description": "Unauthorized"}]}', "Y.GMP: Unauthorized"),
+    ],
+)
+def test_an_answer_that_is_an_error_is_told_as_one(files, platform, body, said):
+    with pytest.raises(UnreadableFileError, match=rf"0\.dat: the answer says {re.escape(said)}$"):
+        stored.normalize_files(platform, "orders", files(body))
+
+
+def test_what_went_wrong_beside_records_is_a_note(files):
+    body = {"data": {"orders": {"nodes": [{"id": "1", "createdAt": "2026-03-01T00:00:00Z"}]}}}
+    got = stored.normalize_files(
+        "shopify", "orders", files(json.dumps({**body, "errors": [{"message": "Access denied for refunds"}]}))
+    )
+    assert [row["external_id"] for row in got["orders"]] == ["1"]
+    assert got["notes"] == ["0.dat: the answer says Access denied for refunds"]
 
 
 @pytest.mark.parametrize(
