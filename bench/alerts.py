@@ -40,7 +40,7 @@ from models.base import Floats, ForecastSettings
 
 TODAY = date(2026, 10, 5)
 LEAD, LEAD_SPREAD, REVIEW, RECENT = 14, 3.0, 7, 28  # days; the first three are Wharf's defaults
-SERVICE_LEVEL = 0.7  # likewise, unless another is asked for
+SERVICE_LEVEL = 0.7  # near what Wharf finds for these merchants, unless another is asked for
 BEFORE = 400  # days of history before the year
 FORECAST_EVERY = 7
 MEMBERS = ("ets", "tsb", "weekday_mean")  # the cheap ones: 52 nights for every seed

@@ -20,9 +20,10 @@ _CELL = ["date", "hour", "sku"]
 
 
 def by_hour(events: pl.DataFrame, zone: str, now: datetime) -> pl.DataFrame:
-    """One row per date, hour (of `zone`) and sku: sessions at each step, units, and carts left by `now`.
+    """One row per date, hour (of `zone`) and sku: sessions at each step, units, carts left by `now`, and price_band.
 
-    `events`: kind, happened_at, session_key, sku, product_id, quantity. A session counts once per hour and product.
+    `events`: kind, happened_at, session_key, sku, product_id, quantity, price. A session counts once per hour and
+    product. `price_band` is of the mean price told in the hour, empty when none was.
     `abandoned` counts sessions of `adds` without a purchase of the product within PATIENCE of putting it there.
     """
     local = pl.col("happened_at").dt.convert_time_zone(zone)
@@ -30,6 +31,7 @@ def by_hour(events: pl.DataFrame, zone: str, now: datetime) -> pl.DataFrame:
     units = pl.col("quantity")
     counted = dated.group_by(_CELL).agg(
         pl.col("product_id").first(),
+        price_band(pl.col("price").mean()).alias("price_band"),
         *(
             pl.col("session_key").filter(pl.col("kind") == kind).n_unique().cast(pl.Int64).alias(name)
             for kind, name in STEPS.items()
@@ -59,6 +61,14 @@ def by_hour(events: pl.DataFrame, zone: str, now: datetime) -> pl.DataFrame:
     return counted.join(left, on=_CELL, how="left").with_columns(pl.col("abandoned").fill_null(0)).sort(_CELL)
 
 
+def price_band(price: pl.Expr) -> pl.Expr:
+    """The band of BANDS a unit's price lies in; empty where it is not known."""
+    band = pl.when(price.is_null()).then(pl.lit("")).otherwise(pl.lit("250+"))
+    for limit, name in reversed(BANDS.items()):
+        band = pl.when(price < limit).then(pl.lit(name)).otherwise(band)
+    return band
+
+
 def left_by(carts: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
     """One row per date, hour, channel_id, product_id, currency, price_band and segment: carts, recovered, units_left,
     amount_left, recoverable_amount.
@@ -67,12 +77,9 @@ def left_by(carts: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
     currency, segment.
     """
     price = pl.col("amount").cast(pl.Float64) / pl.col("units")
-    band = pl.lit("250+")
-    for limit, name in reversed(BANDS.items()):
-        band = pl.when(price < limit).then(pl.lit(name)).otherwise(band)
     known = carts.join(
         segments.select("customer_key", "currency", "segment"), on=["customer_key", "currency"], how="left"
-    ).with_columns(price_band=band, segment=pl.col("segment").fill_null(""))
+    ).with_columns(price_band=price_band(price), segment=pl.col("segment").fill_null(""))
     is_left = ~pl.col("is_recovered")
     return (
         known.group_by("date", "hour", "channel_id", "product_id", "currency", "price_band", "segment")

@@ -9,6 +9,7 @@ from sqlalchemy import Table, text
 
 from warehouse.tables.analytics import code, column, instant, keys, metadata, money, optional
 
+_PRICE_BAND = "Price of a unit: 0-10, 10-25, 25-50, 50-100, 100-250, 250+."
 _CURRENCY = "ISO 4217 currency of every amount in the row."
 _AS_OF = "When this was computed."
 
@@ -79,6 +80,7 @@ daily_cart_events = Table(
     column("hour", Int64, "0 to 23, in WHARF_TIMEZONE."),
     column("product_id", UInt64, "products.product_id; 0: no product has the SKU."),
     column("sku", String, "SKU as the shop sent it."),
+    column("price_band", code(), _PRICE_BAND + " By the mean of the hour; empty: not told."),
     column("as_of", instant(), _AS_OF),
     column("views", Int64, "Sessions that looked at it; do not add sessions over hours or products."),
     column("adds", Int64, "Sessions that put it into the cart."),
@@ -101,7 +103,7 @@ cart_abandonment = Table(
     column("hour", Int64, "0 to 23, in the channel's time zone."),
     *keys(),
     column("currency", code(), _CURRENCY),
-    column("price_band", code(), "Price of a unit: 0-10, 10-25, 25-50, 50-100, 100-250, 250+."),
+    column("price_band", code(), _PRICE_BAND),
     column("segment", code(), "customer_value.segment of whose cart it is; empty: not known."),
     column("as_of", instant(), _AS_OF),
     column("carts", Int64, "Checkouts left with the product in them; a cart counts once per product."),

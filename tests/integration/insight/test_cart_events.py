@@ -66,15 +66,15 @@ def test_events_count_once_and_show_which_carts_were_left(shop, client, prefect_
     )
     assert waiting.result_rows == [("UNKNOWN", False, 1, 1, None)]
     rows = client.query(
-        "SELECT date, hour, sku, product_id > 0, views, adds, removes, checkouts, purchases, units_added,"
+        "SELECT date, hour, sku, price_band, product_id > 0, views, adds, removes, checkouts, purchases, units_added,"
         " units_purchased, abandoned FROM analytics.daily_cart_events ORDER BY date, hour"
     ).result_rows
     first, second = ADDED.date(), ADDED.date() + timedelta(days=1)
     assert rows == [
-        (first, 17, "MUG", True, 0, 0, 0, 0, 1, 0, 1, 0),
-        (first, 18, "MUG", True, 1, 2, 1, 1, 0, 3, 0, 1),
-        (second, 14, "MUG", True, 0, 0, 0, 0, 1, 0, 2, 0),
-        (second, 14, "UNKNOWN", False, 0, 1, 0, 0, 0, 1, 0, 0),
+        (first, 17, "MUG", "", True, 0, 0, 0, 0, 1, 0, 1, 0),
+        (first, 18, "MUG", "10-25", True, 1, 2, 1, 1, 0, 3, 0, 1),
+        (second, 14, "MUG", "", True, 0, 0, 0, 0, 1, 0, 2, 0),
+        (second, 14, "UNKNOWN", "", False, 0, 1, 0, 0, 0, 1, 0, 0),
     ]
     assert cart_events(NOW + timedelta(days=1), return_state=True).is_completed()
     assert client.query(
