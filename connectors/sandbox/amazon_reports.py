@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.requests import Request
@@ -35,8 +36,12 @@ _RETURNS = (
     "reason status license-plate-number customer-comments"
 ).split()
 _MERCHANT = [
-    "Order ID", "Order date", "Return request date", "Return request status", "Amazon RMA ID", "Currency code",
-    "ASIN", "Merchant SKU", "Item Name", "Return quantity", "Return reason", "Return delivery date", "Order quantity",
+    "Order ID", "Order date", "Return request date", "Return request status", "Amazon RMA ID", "Merchant RMA ID",
+    "Label type", "Label cost", "Currency code", "Return carrier", "Tracking ID", "Label to be paid by", "A-to-Z Claim",
+    "Is prime", "ASIN", "Merchant SKU", "Item Name", "Return quantity", "Return Reason", "In policy", "Return type",
+    "Resolution", "Invoice number", "Return delivery date", "Order Amount", "Order quantity", "SafeT Action reason",
+    "SafeT claim id", "SafeT claim state", "SafeT claim creation time", "SafeT claim reimbursement amount",
+    "Refunded Amount",
 ]  # fmt: skip
 _LISTINGS = (
     "item-name seller-sku price quantity open-date asin1 product-id fulfillment-channel status".split()
@@ -218,7 +223,7 @@ class Reports:
         for start in range(0, len(entries), 1000):
             for order, refund in self._index.movements(entries[start : start + 1000], report.made_at):
                 if refund is not None and refund.is_return and order.fulfilled_by == wanted:
-                    yield from _returned(order, refund, wanted)
+                    yield from _returned(order, refund, wanted, ZoneInfo(market.timezone))
 
     def _listing_lines(self, market: Market, now: datetime) -> Iterator[str]:
         own = {
@@ -246,7 +251,7 @@ class Reports:
             )
 
 
-def _returned(order: Order, refund: Refund, by: str) -> Iterator[str]:
+def _returned(order: Order, refund: Refund, by: str, zone: ZoneInfo) -> Iterator[str]:
     """Lines of goods that came back: one a unit from Amazon, one a line from the merchant."""
     by_number = {line.number: line for line in order.lines}
     at = refund.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
@@ -254,15 +259,23 @@ def _returned(order: Order, refund: Refund, by: str) -> Iterator[str]:
         line = by_number[part.line_number]
         sku, title, identity = line.sku or "", line.title.replace("\t", " "), asin(line.product_number)
         if by == "merchant":
-            fields = [
-                order_id(order.number),
-                at,
-                at,
-                "Completed",
-                f"RMA{order.number}-{refund.number}-{line.number}",
-            ]
-            fields += [order.currency, identity, sku, title, str(part.quantity), "CR-UNWANTED_ITEM", at]
-            yield "\t".join([*fields, str(line.quantity)]) + "\n"
+            came = f"{refund.at.astimezone(zone):%d-%b-%Y}"
+            told = {
+                "Order ID": order_id(order.number),
+                "Order date": f"{order.created_at.astimezone(zone):%d-%b-%Y}",
+                "Return request date": came,
+                "Return request status": "Completed",
+                "Amazon RMA ID": f"RMA{order.number}-{refund.number}-{line.number}",
+                "Currency code": order.currency,
+                "ASIN": identity,
+                "Merchant SKU": sku,
+                "Item Name": title,
+                "Return quantity": str(part.quantity),
+                "Return Reason": "CR-UNWANTED_ITEM",
+                "Return delivery date": came,
+                "Order quantity": str(line.quantity),
+            }
+            yield "\t".join(told.get(name, "") for name in _MERCHANT) + "\n"
             continue
         for unit in range(part.quantity):
             plate = f"LPN{order.number:08d}{refund.number:02d}{line.number:02d}{unit:03d}"

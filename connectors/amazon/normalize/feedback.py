@@ -9,9 +9,7 @@ report without it tells by the domain of the rater's relay address, which is rea
 
 import hashlib
 import re
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from connectors.amazon.marketplaces import MARKETPLACES
 from connectors.amazon.normalize.flat_file import read_lines
@@ -21,6 +19,7 @@ from connectors.amazon.normalize.values import (
     Channels,
     Notes,
     Rows,
+    day_start,
     instant,
     rejected,
     signed_units,
@@ -100,14 +99,7 @@ def _posted(told: str | None, place: str) -> int:
         year, month, day = third, first, second
     else:
         year, month, day = third, second, first
-    zone = ZoneInfo(marketplace.timezone) if marketplace else UTC
-    try:
-        at = datetime(year + 2000 if year < 100 else year, month, day, tzinfo=zone)
-    except ValueError as error:
-        raise BadValueError("date", f"{told[:40]!r} is not a day: {error}") from None
-    posted = instant(at.isoformat(), "date", required=True)
-    assert posted is not None
-    return posted
+    return day_start(year + 2000 if year < 100 else year, month, day, place, "date")
 
 
 def _place_of(address: str | None, channels: Channels) -> str | None:

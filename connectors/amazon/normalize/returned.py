@@ -1,11 +1,12 @@
-"""Returns reports to frame `returns`: units that came back, one row per line of the report. No money in them.
+"""Returns reports to frame `returns`: units that came back, one row per line of the report.
 
 Sources: FBA customer returns (one line per unit, named by its licence plate) and the merchant's returns by
-return date (one line per return, named by its RMA). The connector adds the column `marketplace-id`, because
-neither report says where the order was placed.
+return date (one line per return, named by its RMA, with days such as `14-Jul-2025` and what was refunded). The
+connector adds the column `marketplace-id`, because neither report says where the order was placed.
 """
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.amazon.normalize.flat_file import read_lines
@@ -14,8 +15,11 @@ from connectors.amazon.normalize.values import (
     Channels,
     Notes,
     Rows,
+    day_start,
     instant,
     key,
+    magnitude,
+    money,
     rejected,
     text,
     units,
@@ -30,6 +34,7 @@ _READ = {
     MARKETPLACE, "order-id", "sku", "merchant-sku", "return-date", "return-request-date", "return-delivery-date",
     "license-plate-number", "amazon-rma-id", "merchant-rma-id", "quantity", "return-quantity", "reason",
     "return-reason", "status", "return-request-status", "detailed-disposition", "currency-code",
+    "refunded-amount",
 }  # fmt: skip
 
 
@@ -48,7 +53,8 @@ def returns_report(body: bytes, charset: str, context: Context) -> Normalized:
     for line in lines.iter_rows(named=True):
         seen += 1
         try:
-            row = _merchant_row(line) if merchant else _fba_row(line)
+            place = line.get(MARKETPLACE) or context.home.external_id
+            row = _merchant_row(line, place) if merchant else _fba_row(line)
         except BadValueError as error:
             bad.append(rejected(text(line.get("order-id")) or "(unknown)", error, line))
             continue
@@ -78,11 +84,11 @@ def _fba_row(line: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _merchant_row(line: dict[str, Any]) -> dict[str, Any]:
+def _merchant_row(line: dict[str, Any], place: str) -> dict[str, Any]:
     order_id = key(line.get("order-id"), "order-id")
     sku = text(line.get("merchant-sku"))
-    asked = instant(line.get("return-request-date"), "return-request-date", required=True)
-    arrived = instant(line.get("return-delivery-date"), "return-delivery-date")
+    asked = _day(line, "return-request-date", place, required=True)
+    arrived = _day(line, "return-delivery-date", place)
     rma = text(line.get("amazon-rma-id")) or text(line.get("merchant-rma-id"))
     return {
         "return_id": rma or f"{order_id}/{sku}/{line.get('return-request-date')}",
@@ -91,10 +97,20 @@ def _merchant_row(line: dict[str, Any]) -> dict[str, Any]:
         "sku": sku,
         "quantity": units(line.get("return-quantity"), "return-quantity", required=True),
         "refunded_quantity": None,
-        "amount": None,
+        "amount": magnitude(money(line.get("refunded-amount"), "refunded-amount")),
         "currency": text(line.get("currency-code")),
         "reason": text(line.get("return-reason")),
         "status": text(line.get("return-request-status")),
         "returned_at": arrived or asked,
         "source_updated_at": arrived or asked,
     }
+
+
+def _day(line: dict[str, Any], field: str, place: str, *, required: bool = False) -> int | None:
+    """The start of a day there; what is written in another way is an instant."""
+    told = line.get(field)
+    try:
+        day = datetime.strptime(told or "", "%d-%b-%Y").replace(tzinfo=UTC)
+    except ValueError:
+        return instant(told, field, required=required)
+    return day_start(day.year, day.month, day.day, place, field)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -130,6 +131,18 @@ def instant(value: Any, field: str, *, required: bool = False) -> int | None:
     if microseconds < 0 or at > _LATEST:
         raise BadValueError(field, f"{str(value)[:40]} is not a possible instant")
     return microseconds
+
+
+def day_start(year: int, month: int, day: int, place: str, field: str) -> int:
+    """Microseconds of the start of a day in the marketplace `place`. Raises BadValueError for what is no day."""
+    marketplace = MARKETPLACES.get(place)
+    try:
+        at = datetime(year, month, day, tzinfo=ZoneInfo(marketplace.timezone) if marketplace else UTC)
+    except ValueError as error:
+        raise BadValueError(field, f"{year}-{month}-{day} is not a day: {error}") from None
+    start = instant(at.isoformat(), field, required=True)
+    assert start is not None
+    return start
 
 
 def _from_text(text: str, field: str) -> datetime:

@@ -332,6 +332,22 @@ def test_a_bad_return_is_refused_without_the_buyers_words():
     assert "call me" not in read.rejected[0].raw
 
 
+def test_returns_to_the_merchant_as_amazon_writes_them():
+    names = [
+        "Order ID",
+        "Return request date",
+        "Amazon RMA ID",
+        "Merchant SKU",
+        "Return quantity",
+        "Currency code",
+    ]
+    head = "\t".join([*names, "Return delivery date", "Refunded Amount"]) + "\n"
+    row = one(returns(head + f"{ORDER}\t14-Jul-2025\tRMA1\tSKU-1\t2\tUSD\t\t21.38\n"), "returns")
+    # a day of the marketplace, which is seven hours behind in summer
+    assert row["returned_at"] == datetime(2025, 7, 14, 7, tzinfo=UTC)
+    assert (row["quantity"], row["amount"], row["currency"]) == (2, Decimal("21.38"), "USD")
+
+
 def test_returns_to_the_merchant():
     names = ["Order ID", "Return request date", "Return request status", "Amazon RMA ID", "Merchant SKU"]
     head = "\t".join([*names, "Return quantity", "Return reason"]) + "\n"
