@@ -72,6 +72,7 @@ def judge(orders: pl.DataFrame, months: int) -> list[dict[str, float | str]]:
     rows: list[dict[str, float | str]] = []
     for name, n, amount in (
         ("bg/nbd + gamma-gamma", "expected_orders", "expected_value"),
+        ("bg/nbd, median", "likely_orders", "expected_value"),
         ("same as last period", "n_before", "amount_before"),
     ):
         said, truth_n = joined[n].to_numpy(), joined["n"].to_numpy()

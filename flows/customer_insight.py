@@ -111,7 +111,7 @@ def _valued(orders: pl.DataFrame, currency: str, day: date) -> tuple[pl.DataFram
         customers = lifetime.value(customers, lifetime.fit(customers), AHEAD_DAYS)
     except lifetime.TooFewCustomersError as few:
         notes.append(f"{currency}: no expectations, {few}")
-        unknown = ("alive", "buys_30d", "expected_orders", "expected_value")
+        unknown = ("alive", "buys_30d", "expected_orders", "likely_orders", "expected_value")
         customers = customers.with_columns(pl.lit(None, pl.Float64).alias(name) for name in unknown)
     scored = segments.rfm(customers.with_columns(as_of=pl.lit(day)))
     grouped, centres = segments.segment(scored, insight.centres(connections.postgres(), currency))
@@ -184,6 +184,8 @@ _NOBODY = pl.DataFrame(
         "recency_days": pl.Int64,
         **dict.fromkeys(("r_score", "f_score", "m_score"), pl.Int64),
         "segment": pl.String,
-        **dict.fromkeys(("alive", "buys_30d", "expected_orders", "expected_value"), pl.Float64),
+        **dict.fromkeys(
+            ("alive", "buys_30d", "expected_orders", "likely_orders", "expected_value"), pl.Float64
+        ),
     }
 )

@@ -17,6 +17,7 @@ from models.base import Floats
 
 WEEK = 7.0  # the models' unit of time, in days: keeps parameters near one
 FEWEST_REPEATERS = 50  # customers with a second purchase below which nothing is fitted
+MOST_PURCHASES = 500  # that a median says
 _PENALTY = 1e-3  # keeps parameters finite where the data say little (nobody ever lapses)
 
 
@@ -51,10 +52,25 @@ class PurchaseModel:
         # Far out in the series the difference of two near-equal terms may be lost: nobody buys below zero times.
         return np.asarray(np.maximum(np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0), 0.0))
 
-    def buys(self, x: Floats, recency: Floats, age: Floats, weeks: float) -> Floats:
-        """Probability of at least one purchase within the next `weeks`."""
-        none = ((self.alpha + age) / (self.alpha + age + weeks)) ** (self.r + x)
-        return np.asarray(self.alive(x, recency, age) * (1 - none))
+    def buys(self, x: Floats, recency: Floats, age: Floats, weeks: float, times: int = 1) -> Floats:
+        """Probability of at least so many purchases within the next `weeks`: of being a customer still, of as many
+        chances at the posterior's rates (negative binomial), and of not leaving after any but the last."""
+        from scipy.special import betaln
+        from scipy.stats import nbinom
+
+        chances = nbinom.sf(times - 1, self.r + x, (self.alpha + age) / (self.alpha + age + weeks))
+        stays = np.exp(betaln(self.a, self.b + x + times - 1) - betaln(self.a, self.b + x))
+        return np.asarray(self.alive(x, recency, age) * chances * stays)
+
+    def median(self, x: Floats, recency: Floats, age: Floats, weeks: float) -> Floats:
+        """Purchases within the next `weeks` that are as likely exceeded as not: of least absolute error."""
+        found = np.zeros(len(x))
+        for times in range(1, MOST_PURCHASES + 1):
+            likely = self.buys(x, recency, age, weeks, times) >= 0.5
+            if not likely.any():
+                break
+            found[likely] = times
+        return found
 
 
 @dataclass(frozen=True)
@@ -125,7 +141,8 @@ def fit(customers: pl.DataFrame) -> LifetimeModel:
 
 
 def value(customers: pl.DataFrame, model: LifetimeModel, days: int = 365) -> pl.DataFrame:
-    """`customers` with alive (0 to 1), buys_30d (0 to 1), expected_orders and expected_value of the next `days`."""
+    """`customers` with alive (0 to 1), buys_30d (0 to 1), and of the next `days` expected_orders and expected_value
+    (means: they add up), and likely_orders (the median: for one customer)."""
     x, recency, age = (customers[name].cast(pl.Float64).to_numpy() for name in ("repeats", "recency", "age"))
     expected = model.purchases.expected(x, recency, age, days / WEEK)
     # Fitted on what was earned: a customer whose refunds exceed his purchases is worth nothing, not less.
@@ -135,6 +152,7 @@ def value(customers: pl.DataFrame, model: LifetimeModel, days: int = 365) -> pl.
         alive=pl.Series(model.purchases.alive(x, recency, age)),
         buys_30d=pl.Series(model.purchases.buys(x, recency, age, 30 / WEEK)),
         expected_orders=pl.Series(expected),
+        likely_orders=pl.Series(model.purchases.median(x, recency, age, days / WEEK)),
         expected_value=pl.Series(amount),
     )
 

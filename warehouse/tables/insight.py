@@ -34,6 +34,9 @@ customer_value = Table(
     optional("buys_30d", Float64, "Chance of an order within 30 days, 0 to 1; null as alive."),
     optional("expected_orders", Float64, "Days with an order expected in the next 365; null as alive."),
     optional(
+        "likely_orders", Float64, "The median instead: for one customer; do not add it up. Null as alive."
+    ),
+    optional(
         "expected_value", money(), "Revenue expected of the next 365 days (Gamma-Gamma); null as alive."
     ),
     MergeTree(order_by=("customer_key", "currency")),

@@ -1,6 +1,6 @@
-"""Add the price band of what the own shop's events speak of.
+"""Add the price band of what the own shop's events speak of, and the orders each customer likely places.
 
-Months published before keep it empty until something comes in for them.
+Months of events published before keep it empty until something comes in for them.
 
 Revision 0010, revises 0009.
 """
@@ -24,7 +24,12 @@ def upgrade() -> None:
         "ALTER TABLE analytics.daily_cart_events ADD COLUMN IF NOT EXISTS price_band LowCardinality(String)"
         f" COMMENT '{_COMMENT}' AFTER sku"
     )
+    op.execute(
+        "ALTER TABLE analytics.customer_value ADD COLUMN IF NOT EXISTS likely_orders Nullable(Float64)"
+        " COMMENT 'The median instead: for one customer; do not add it up. Null as alive.' AFTER expected_orders"
+    )
 
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE analytics.customer_value DROP COLUMN IF EXISTS likely_orders")
     op.execute("ALTER TABLE analytics.daily_cart_events DROP COLUMN IF EXISTS price_band")

@@ -59,13 +59,15 @@ def test_customers_are_valued_and_keep_their_segments(shop, client):
     assert done.result()["customer_value"] == 201
     ((first, last, orders, revenue, *likely),) = shown(
         client,
-        "SELECT first_date, last_date, orders, revenue, alive, buys_30d, expected_orders, toFloat64(expected_value)"
+        "SELECT first_date, last_date, orders, revenue, alive, buys_30d, expected_orders, toFloat64(expected_value),"
+        " likely_orders"
         f" FROM analytics.customer_value WHERE customer_key = '{ADA}'",
     )
     assert (first, last, orders, revenue) == (TODAY - 70 * DAY, TODAY, 3, 50)
     assert 0.5 < likely[0] <= 1
     assert 0 < likely[1] < 1
     assert 0 < likely[2] < 30
+    assert abs(likely[4] - likely[2]) < likely[2]
     assert likely[3] == pytest.approx(likely[2] * 30, rel=0.5)  # the others buy for 30 on average
     before = dict(shown(client, "SELECT customer_key, segment FROM analytics.customer_value"))
     assert set(before.values()) <= {"VIP", "loyal", "active", "at risk", "lost"}

@@ -20,6 +20,13 @@ def test_expected_purchases_equal_the_published_example():
     assert found[0] == pytest.approx(1.226, abs=0.001)
 
 
+def test_the_chances_of_so_many_purchases_add_up_to_the_expected_ones_and_half_of_them_make_the_median():
+    past = np.array([2.0, 0.0, 12.0]), np.array([30.43, 0.0, 38.0]), np.array([38.86, 30.0, 38.86])
+    chances = np.array([CDNOW.buys(*past, 39.0, times) for times in range(1, 200)])
+    assert chances.sum(axis=0) == pytest.approx(CDNOW.expected(*past, 39.0), rel=1e-3)
+    assert CDNOW.median(*past, 39.0).tolist() == (chances >= 0.5).sum(axis=0).tolist() == [1, 0, 8]
+
+
 def invented(customers: int, weeks: float, seed: int = 3) -> pl.DataFrame:
     """What BG/NBD customers of known parameters would have bought, in summarize's columns."""
     rng = np.random.default_rng(seed)
