@@ -123,7 +123,7 @@ class Staging:
         for name, rows in self.rows.items():
             table = tables.table(self.load_id, name)
             found = connection.scalar(text(f"SELECT count(*) FROM {table}"))
-            connection.execute(text(f"ANALYZE {table}"))
+            connection.execute(text(f"ANALYZE {table} ({', '.join(tables.KEYS[name])})"))
             if found != rows:
                 raise StagingLostError(f"{table} holds {found} rows of {rows} staged; stage the window again")
 

@@ -52,6 +52,12 @@ _NEW_LINES = {
     "items": "t_items",
     "which": "",
 }
+# Of new orders, the lines of which there is more to say than that they were sold.
+_NOT_ONLY_SOLD = {
+    **_NEW_LINES,
+    "which": """WHERE o.is_replacement OR o.status = 'cancelled' OR i.cancelled_quantity > 0 OR i.has_refunds
+           OR i.refunded_quantity <> 0 OR i.refunded_amount <> 0 OR i.refunded_net_amount <> 0""",
+}
 _ONLY = {"distinct": "", "order": ""}
 _NEWEST = {
     "distinct": "DISTINCT ON (s.channel, s.external_id)",
@@ -123,7 +129,7 @@ class Steps:
         made = self._run("stub_products").rowcount
         self._count("products", "inserted", made)
         self._run("product_of")
-        self._analyze("t_product_of")
+        self._analyze("t_product_of", "channel_id, sku, external_id")
         stubs = self._run("stub_listings").scalars().all()
         self._count("channel_products", "inserted", len(stubs))
         self.describe(stubs)
@@ -146,13 +152,17 @@ class Steps:
         if has_orders:
             tangled = self._is_tangled()
             self._run("orders_collect", **(_NEWEST if tangled else _ONLY))
-            self._analyze("t_orders")
-            has_new_lines = self._orders() and self._staging.has("order_items")
-            touched.append("SELECT order_id FROM t_orders WHERE action = 'changed'")
-            touched += self._items(tangled)
+            self._analyze("t_orders", "order_id, channel_id, external_id, action")
+            actions = self._orders()
+            has_new_lines = "new" in actions and self._staging.has("order_items")
+            has_known = not actions.keys().isdisjoint(("changed", "same"))
+            if has_known:
+                touched.append("SELECT order_id FROM t_orders WHERE action = 'changed'")
+            if self._staging.has("order_items"):
+                touched += self._items(tangled, has_known)
         if refunded:
             touched.append(self._refunded_orders(refunded, has_orders))
-        if touched:
+        if touched or has_new_lines:
             self._ledger(touched, has_new_lines)
 
     def _refunded_orders(self, refunded: set[tuple[int, str]], has_orders: bool) -> str:
@@ -172,8 +182,8 @@ class Steps:
         self._execute("INSERT INTO t_refunded SELECT unnest(CAST(:ids AS bigint[]))", ids=sorted(orders))
         return "SELECT order_id FROM t_refunded"
 
-    def _orders(self) -> bool:
-        """Orders into core; whether any of them is new."""
+    def _orders(self) -> dict[str, int]:
+        """Orders into core; how many of them are new, changed, the same or older."""
         actions = self._actions("t_orders")
         wanted = actions.get("new", 0) + actions.get("changed", 0)
         if wanted and self._run("orders_upsert").rowcount != wanted:
@@ -181,7 +191,7 @@ class Steps:
         self._count("orders", "inserted", actions.get("new", 0))
         self._count("orders", "updated", actions.get("changed", 0))
         self._count("orders", "written", wanted)
-        return actions.get("new", 0) > 0
+        return actions
 
     def _refunds(self) -> set[tuple[int, str]]:
         if not self._staging.has("refunds"):
@@ -211,25 +221,26 @@ class Steps:
         twice = f"SELECT 1 FROM {table} GROUP BY channel, external_id HAVING count(*) > 1"
         return self._staging.is_tangled or bool(self._connection.scalar(text(f"SELECT EXISTS ({twice})")))
 
-    def _items(self, tangled: bool) -> list[str]:
-        """Lines into core; returns the queries for orders they touched."""
-        if not self._staging.has("order_items"):
-            return []
+    def _items(self, tangled: bool, has_known: bool) -> list[str]:
+        """Lines into core; returns the queries for known orders they touched (`has_known`: there are such)."""
         self._run(
             "items_collect",
             lines=sql.read("items_lines_tangled" if tangled else "items_lines"),
             refund_lines=sql.read("refund_lines"),
         )
-        self._analyze("t_items")
+        self._analyze("t_items", "order_id, line_id, action, is_new")
         actions = self._actions("t_items")
         wanted = actions.get("new", 0) + actions.get("changed", 0)
         if wanted:
             self._run("items_insert")
-            self._run("items_upsert")
+            if has_known:
+                self._run("items_upsert")
         self._resolve_refunds("o.id IN (SELECT order_id FROM t_orders WHERE action <> 'older')")
         self._count("order_items", "inserted", actions.get("new", 0))
         self._count("order_items", "updated", actions.get("changed", 0))
         self._count("order_items", "written", wanted)
+        if not has_known:
+            return []
         self._execute("CREATE TEMP TABLE t_vanished (order_id bigint) ON COMMIT DROP")
         self._count("order_items", "removed", self._run("items_vanished").rowcount)
         return [
@@ -241,10 +252,13 @@ class Steps:
         """Record what happened to new orders, and to those known that `touched` (queries for order_id) give."""
         self._run("moved")
         if has_new_lines:
-            self._record("ledger_new", _NEW_LINES)
+            self._record("ledger_sales", _NEW_LINES)
+            self._record("ledger_new", _NOT_ONLY_SOLD)
+        if not touched:
+            return
         self._run("touched", touched=" UNION ALL ".join(touched))
         if self._execute("SELECT EXISTS (SELECT FROM t_touched)").scalar():
-            self._analyze("t_touched")
+            self._analyze("t_touched", "order_id")
             self._record("ledger_known", _KNOWN_LINES)
 
     def recount(self, orders: str) -> None:
@@ -292,7 +306,7 @@ class Steps:
             self._run("listings", references=_no_references())
             self._run("product_of")
         self._run("inventory_collect")
-        self._analyze("t_stock")
+        self._analyze("t_stock", "channel_id, product_id, warehouse_location")
         held: dict[int, str] = {}
         answers: dict[str, str] = {}
         if channels:
@@ -338,8 +352,9 @@ class Steps:
     def _ids(self, statement: str, **values: Any) -> set[int]:
         return set(self._execute(statement, **values).scalars().all())
 
-    def _analyze(self, table: str) -> None:
-        self._connection.execute(text(f"ANALYZE {table}"))
+    def _analyze(self, table: str, columns: str) -> None:
+        """Have the planner know the size of `table`, and the values of the columns it is joined and filtered by."""
+        self._connection.execute(text(f"ANALYZE {table} ({columns})"))
 
 
 def _no_references() -> str:

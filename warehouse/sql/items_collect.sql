@@ -39,7 +39,7 @@ priced AS (
            greatest(l.refunded_net_amount, r.net_amount) AS refunded_net_amount,
            l.refunded_quantity AS stated_refunded_quantity, l.refunded_amount AS stated_refunded_amount,
            l.refunded_net_amount AS stated_refunded_net_amount, coalesce(l.tax_included, false) AS tax_included,
-           coalesce(l.is_gift_card, false) AS is_gift_card
+           coalesce(l.is_gift_card, false) AS is_gift_card, r.order_id IS NOT NULL AS has_refunds
     FROM lines l
     LEFT JOIN t_product_of p
       ON p.channel_id = l.channel_id AND p.sku = coalesce(l.sku, '')

@@ -6,6 +6,5 @@ SELECT :run_id, e.channel_id, e.order_date, e.currency, e.kind, sum(e.events), s
        sum(e.revenue), transaction_timestamp()
 FROM t_moved e
 JOIN core.channels c ON c.id = e.channel_id
-JOIN ops.published_days p ON p.channel_id = e.channel_id AND p.day = e.order_date
-WHERE e.order_date < (transaction_timestamp() AT TIME ZONE c.timezone)::date
+WHERE e.was_published AND e.order_date < (transaction_timestamp() AT TIME ZONE c.timezone)::date
 GROUP BY e.channel_id, e.order_date, e.currency, e.kind
