@@ -132,6 +132,7 @@ def build_panel(
         first_sale=pl.col("day").filter(pl.col("y") > 0).min(),
         lowest=pl.col("day").min(),
     )
+    _say_spacing(frame, notes)
     empty = spans.filter(pl.col("last").is_null())["series_id"].to_list()
     if empty:
         notes.append(f"{len(empty)} series have no known y and borrow from the others, e.g. '{empty[0]}'")
@@ -177,6 +178,14 @@ def build_panel(
     ids = tuple(spans["series_id"].to_list())
     panel = Panel(ids, y, starts, ends, known, category, channel, categories, channels)
     return panel, notes
+
+
+def _say_spacing(frame: pl.DataFrame, notes: list[str]) -> None:
+    """Weekly or monthly rows are read as daily ones, which the caller may not have meant."""
+    gaps = frame.select(pl.col("day").diff().over("series_id")).drop_nulls().to_series().to_numpy()
+    usual = int(np.median(gaps)) if len(gaps) else 1
+    if usual > 1 and np.mean(gaps == usual) > 0.95:
+        notes.append(f"rows are {usual} days apart: the days between are taken as days without a sale")
 
 
 def _forget_after_last(y: Floats, given: Ints, ends: Ints) -> None:

@@ -160,3 +160,13 @@ def test_months_without_rows_are_not_known_where_days_without_sales_have_rows():
     for frame in (sales_only, among_others):
         _, notes = build_panel(check_series(frame), 0, ForecastSettings())
         assert not any("gaps" in note for note in notes)
+
+
+def test_rows_a_week_apart_are_pointed_out():
+    weekly_rows = series("w", [5.0, 6.0, 7.0, 8.0] * 35).gather_every(7)
+
+    _, notes = build_panel(check_series(weekly_rows), 0, ForecastSettings())
+    _, daily = build_panel(check_series(series("d", [5.0, 0.0] * 50)), 0, ForecastSettings())
+
+    assert notes == ["rows are 7 days apart: the days between are taken as days without a sale"]
+    assert daily == []
