@@ -36,6 +36,7 @@ FOLDS = 5
 FORMAT = 1
 LEAST_OF_EACH = 20
 # The formula's constants: one set for every shop, chosen once on public data and left alone.
+MOST_UNITS = 1e12
 REVIEW_DAYS = 7.0  # until somebody orders
 WEIGHTS = {"forecast": 0.4, "sales_30d": 0.3, "sales_90d": 0.3}
 RATE_ERROR = 0.6  # standard deviation of the true rate around ours, as a share of it
@@ -109,6 +110,7 @@ def first_principles(frame: pl.DataFrame) -> Floats:
         + WEIGHTS["sales_90d"] * column["sales_90d"] / 90
     )
     mean = (np.maximum(rate, 0.0) + UNSEEN_UNITS / 90) * (np.maximum(lead, 0.0) + REVIEW_DAYS)
+    mean = np.minimum(mean, MOST_UNITS)  # beyond it squares are no numbers any more
     there = column["on_hand"] + np.maximum(column["inbound"], 0.0)
     excess = LUMPINESS * mean + (RATE_ERROR * mean) ** 2
     chance = stats.nbinom.sf(np.floor(np.maximum(there, 0.0)), mean**2 / excess, mean / (mean + excess))

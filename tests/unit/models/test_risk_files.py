@@ -62,11 +62,13 @@ def test_a_file_with_odd_ids_gaps_debts_and_further_columns_is_scored_in_order(t
     path.write_text(
         f" {HEADER.upper()},note\n"
         '00123,10,0,14,30,90,30,90,x\n"Tee, grün",-5,,NaN,0,0,0,0,\nz,0,0,7,0,0,0,0,\nq,900,0,,3,9,3,9,\n'
+        "huge,1e30,0,8,1e300,90,1e300,90,\n"
     )
     result = risk.score(files.read_table(path))
 
-    assert result["item_id"].to_list() == ["00123", "Tee, grün", "z", "q"]
-    assert result["risk"].to_list() == ["high", "high", "low", "low"]
+    assert result["item_id"].to_list() == ["00123", "Tee, grün", "z", "q", "huge"]
+    assert result["risk"].to_list() == ["high", "high", "low", "low", "low"]
+    assert result["probability"].is_finite().all()
     assert result["probability"].is_between(0, 1).all()
     assert result["probability"][1] == 1.0
 
