@@ -33,6 +33,9 @@ _FIELDS = (
 )
 
 
+_UNREADABLE = (
+    "the record was not kept in a readable form; it comes again with the next full read of its source"
+)
 # Lines that were refused for want of their order are tried together with it.
 _WITH = {"order_items": "orders", "cart_items": "carts"}
 
@@ -156,13 +159,13 @@ def _read(record: Refused, seller: Account) -> dict[str, pl.DataFrame] | str:
         return "the record itself was dropped after WHARF_RAW_DAYS; it comes with the next full read of its source"
     raw = connections.vault().open_text(record.raw)
     whole = json.loads(raw, parse_float=Decimal)
+    if not isinstance(whole, Mapping):  # the rows of an export that make one order: no answer of an API
+        return _of_a_file(record) or _UNREADABLE
     staged = _staged_row(record.resource, whole)
     if staged is not None:
         return {record.resource: staged}
     if set(whole) <= {"text", "value"}:
-        return (
-            "the record was not kept in a readable form; it comes again with the next full read of its source"
-        )
+        return _UNREADABLE
     resource = registry.resources_of(seller.platform).get(record.resource)
     if resource is not None and resource.kind == "snapshot" and len(seller.channels) > 1:
         # The answer, not the record, said which marketplace it speaks of.

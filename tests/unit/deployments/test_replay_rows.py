@@ -3,9 +3,16 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 
+import pytest
+
+from connectors.base import Page
 from connectors.canonical import SCHEMAS
+from connectors.exports import shopify_orders
+from flows import replay
 from flows.replay import _staged_row
+from tests.shopify_factories import context
 from warehouse.tables import staging
 
 
@@ -56,3 +63,17 @@ def test_cents_are_not_read_as_floats():
 def test_a_record_of_a_source_is_none():
     assert _staged_row("orders", {"id": "gid://shopify/Order/1", "name": "#1"}) is None
     assert _staged_row("settlements", {}) is None
+
+
+def test_an_order_of_an_export_is_left_to_its_file(monkeypatch: pytest.MonkeyPatch):
+    export = (
+        b"Name,Id,Created at,Lineitem quantity,Lineitem name,Lineitem price\n#1,5,,1,Tee,10\n#1,,,1,Cap,5\n"
+    )
+    (refused,) = shopify_orders.orders(Page(export, "csv"), context()).rejected
+    monkeypatch.setattr(replay.connections, "vault", lambda: SimpleNamespace(open_text=lambda raw: raw))
+    monkeypatch.setattr(replay, "_of_a_file", lambda record: "mend the file")
+    record = replay.Refused(
+        1, "shop", "shop", "orders", "5", refused.raw, datetime(2026, 2, 1, tzinfo=UTC), None
+    )
+
+    assert replay._read(record, context().account) == "mend the file"
