@@ -23,7 +23,7 @@ from sqlalchemy import Engine, text
 
 from deployments.local.data import data_services
 from models.cumulative import CHANCES, column
-from warehouse import demand_sums, engines, schema
+from warehouse import demand_sums, engines, schema, shipping
 from warehouse.load import copy_frame
 
 CHANNELS = ("amazon-us", "shopify-shop", "walmart-us")
@@ -89,11 +89,17 @@ def _sales(
         ticks = pl.Series((seconds + int(first.timestamp()) - 1) * 1_000_000)
         at = ticks.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         channel = rng.choice(3, len(ids), p=shop) + 1
+        handling = pl.Series(rng.exponential(86_400_000_000, len(ids)).astype(np.int64)).cast(
+            pl.Duration("us")
+        )
         buyer = rng.integers(0, int(orders * CUSTOMERS_AN_ORDER), len(ids))
         yield "core.orders", pl.DataFrame({
             "id": ids, "channel_id": channel, "external_id": [f"o{n}" for n in ids], "ordered_at": at,
             "order_date": at.dt.date(), "source_updated_at": at, "customer_key": [f"{n:032x}" for n in buyer],
             "status": "completed", "currency": "USD", "is_replacement": False, "is_test": False,
+            "ship_country": "US", "ship_region": [f"S{place:02d}" for place in rng.integers(0, 50, len(ids))],
+            "fulfilled_by": "merchant", "ship_by_at": at + timedelta(days=2),
+            "shipped_at": at + handling,
         })  # fmt: skip
         lines = 1 + (rng.random(len(ids)) < LINES_AN_ORDER - 1)
         owner = np.repeat(np.arange(len(ids)), lines)
@@ -152,6 +158,11 @@ def _forecasts(engine: Engine, skus: int, daily: Any) -> None:
         )
 
 
+def deliveries(engine: Engine, now: datetime) -> int:
+    """How the orders of a year were sent, by week and place; rows."""
+    return shipping.weeks(engine, TODAY - timedelta(weeks=52), TODAY, now).height
+
+
 def main() -> int:
     """Print the table and write bench-results/planning.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -201,6 +212,7 @@ def main() -> int:
         connections.forget()
         now = datetime.combine(TODAY, datetime.min.time(), UTC)
         timed("inventory-planning", lambda: inventory_planning.plan.fn(TODAY, now, None))
+        timed("performance: deliveries of a year", lambda: deliveries(connections.postgres(), now))
         timed("customer-insight: customers", lambda: customer_insight.customers_and_carts.fn(TODAY, now))
         timed("customer-insight: baskets", lambda: customer_insight.baskets.fn(TODAY, now))
         connections.forget()
