@@ -93,6 +93,7 @@ def sync(
 ) -> None:
     """Pull what changed from the marketplaces into PostgreSQL."""
     check_accounts(account or [])
+    _check_span(since, until)
     _check_resource(resource, RESOURCES)
     with databases(flows=True):
         from flows.sync import sync as flow
@@ -111,8 +112,7 @@ def backfill(
 ) -> None:
     """Read a past span, newest slice first: what is missing of it. The live watermark does not move."""
     check_accounts([account])
-    if since >= until:
-        raise typer.BadParameter("--since must be before --until")
+    _check_span(since, until)
     _check_resource(resource, _resources_of(account))
     with databases(flows=True):
         from flows.backfill import backfill as flow
@@ -127,6 +127,8 @@ def rollup(
     as_json: AsJson = False,
 ) -> None:
     """Publish changed days, or the days named, to ClickHouse."""
+    if since and until and since > until:
+        raise typer.BadParameter("--since must not be after --until")
     with databases(flows=True):
         from flows.rollup import roll_up
 
@@ -207,6 +209,12 @@ def show_quarantine(record: Annotated[int, typer.Argument(metavar="ID")], as_jso
             emit(found)
         else:
             print(json.dumps(found, indent=2, default=str, ensure_ascii=False))
+
+
+def _check_span(since: datetime | None, until: datetime | None) -> None:
+    """Raises BadParameter for a span with nothing in it, before a marketplace is asked for it."""
+    if since and until and since >= until:
+        raise typer.BadParameter("--since must be before --until")
 
 
 def _check_resource(name: str, known: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deployments.commands.output import AsJson, emit
+from deployments.commands.output import AsJson, done, emit
 from deployments.commands.services import databases
 
 Customers = Annotated[
@@ -34,25 +34,25 @@ def redact(customer: Customers, account: OneAccount = None, as_json: AsJson = Fa
     with databases():
         from flows import redaction
 
-        done = redaction.redact(redaction.person(customer, account))
-    total = sum(done.rows.values()) + done.published_rows
+        erased = redaction.redact(redaction.person(customer, account))
+    total = sum(erased.rows.values()) + erased.published_rows
     if as_json:
         emit(
             {
-                "rows": done.rows,
-                "published_rows": done.published_rows,
-                "seconds": done.seconds,
-                "notes": done.notes,
+                "rows": erased.rows,
+                "published_rows": erased.published_rows,
+                "seconds": erased.seconds,
+                "notes": erased.notes,
             }
         )
         return
-    for table, rows in done.rows.items():
+    for table, rows in erased.rows.items():
         print(f"{table:<24} {rows:>8} rows")
-    if done.published_rows:
-        print(f"{'ClickHouse':<24} {done.published_rows:>8} rows")
+    if erased.published_rows:
+        print(f"{'ClickHouse':<24} {erased.published_rows:>8} rows")
     told = "erased" if total else "nothing was held of this person"
-    print(f"{told}; whatever arrives later stays without him ({done.seconds:.1f} s)")
-    for note in done.notes:
+    print(f"{told}; whatever arrives later stays without him ({erased.seconds:.1f} s)")
+    for note in erased.notes:
         print(f"note: {note}")
 
 
@@ -70,7 +70,9 @@ def disclose(
         written = redaction.as_json(told)
     if output is not None:
         write_private(output, written)
-        print(f"{len(told['orders'])} orders and {len(told['carts'])} carts written to {output}")
+        orders, carts = len(told["orders"]), len(told["carts"])
+        line = f"{orders} orders and {carts} carts written to {output}"
+        done(as_json, line, orders=orders, carts=carts, output=str(output))
     elif as_json:
         emit(json.loads(written))
     else:

@@ -60,11 +60,17 @@ def test_an_alert_is_acknowledged_and_snoozed_by_its_number(wharf, open_alert):
 
 
 def test_a_threshold_is_set_for_one_sku_and_forgotten_again(wharf):
-    assert wharf("set", "stock.critical_days", "10", "--sku", "MUG-01")[0] == 0
+    scope = {"scope": "sku", "name": "MUG-01", "setting": "stock.critical_days"}
+    said = wharf("set", "stock.critical_days", "10", "--sku", "MUG-01", "--json")
+    assert said == (0, {**scope, "value": 10})
     assert deciding.current_thresholds().stock_for("amazon", None, "MUG-01").critical_days == 10
     assert deciding.current_thresholds().stock_for("amazon", None, "PAN-01").critical_days == 7
     assert wharf("set", "stock.no_such", "10")[0] == 2
-    assert wharf("unset", "stock.critical_days", "--sku", "MUG-01")[1].endswith("forgotten")
+    assert wharf("unset", "stock.critical_days", "--sku", "MUG-01", "--json")[1] == {
+        **scope,
+        "forgotten": True,
+    }
+    assert wharf("unset", "stock.critical_days", "--sku", "MUG-01")[1].endswith("it was not set there")
     assert deciding.current_thresholds().stock_for("amazon", None, "MUG-01").critical_days == 7
 
 

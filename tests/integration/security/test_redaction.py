@@ -1,13 +1,14 @@
 """Somebody erased is nowhere, and stays nowhere whatever arrives, from wherever."""
 
 import json
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from connectors.privacy import pseudonym
+from deployments.commands import privacy
 from flows import connections, redaction
 from tests.integration.security.conftest import SECRET
 from tests.warehouse_factories import T0, Place, line, order
@@ -154,6 +155,16 @@ def test_he_is_told_what_is_held(held):
     assert [found["order_id"] for found in told["orders"]] == ["1", "2"]
     assert told["orders"][0]["items"][0]["sku"] == "SKU-1"
     assert [found["cart_id"] for found in told["carts"]] == ["c1"]
+
+
+def test_what_is_written_to_a_file_is_told_a_program_as_json(held, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(privacy, "databases", nullcontext)
+    privacy.disclose(["ada@example.com"], output=tmp_path / "ada.json", as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "orders": 2,
+        "carts": 1,
+        "output": str(tmp_path / "ada.json"),
+    }
 
 
 def test_every_table_that_names_customers_is_reached():

@@ -30,6 +30,8 @@ WRONG = [
     ("sync --account nobody", SHOPIFY, 2, "nobody"),
     ("sync nothing", SHOPIFY, 2, "nothing"),
     ("sync --since 2024-99-01", SHOPIFY, 2, "--since"),
+    ("sync --since 2024-02-01 --until 2024-01-01", SHOPIFY, 2, "--since"),
+    ("rollup --since 2024-02-01 --until 2024-01-01", {}, 2, "--since"),
     ("backfill --account shopify --since 2024-02-01 --until 2024-01-01", SHOPIFY, 2, "--since"),
     ("backfill refunds --account shopify --since 2024-01-01 --until 2024-02-01", SHOPIFY, 2, "refunds"),
     ("rollup --since yesterday", {}, 2, "--since"),
