@@ -67,7 +67,7 @@ def test_customers_are_valued_and_keep_their_segments(shop, client):
     assert 0.5 < likely[0] <= 1
     assert 0 < likely[1] < 1
     assert 0 < likely[2] < 30
-    assert abs(likely[4] - likely[2]) < likely[2]
+    assert likely[4] in range(int(likely[2]) + 2)  # whole, and where a few buy much below the mean
     assert likely[3] == pytest.approx(likely[2] * 30, rel=0.5)  # the others buy for 30 on average
     before = dict(shown(client, "SELECT customer_key, segment FROM analytics.customer_value"))
     assert set(before.values()) <= {"VIP", "loyal", "active", "at risk", "lost"}
