@@ -46,8 +46,8 @@ def find(
     )
     if not recent.any():
         return USUAL
-    weight = known["unit_cost"].cast(pl.Float64)
-    worth = weight.fill_null(weight.mean()).fill_null(1.0).to_numpy()
+    cost = pl.col("unit_cost").cast(pl.Float64)
+    worth = known.select(pl.coalesce(cost, cost.mean(), 1.0)).to_series().to_numpy()
     demand, delays = summed(known["series_id"].to_list(), cumulative), possible_delays(spread, past_delays)
     protected = demand.drawn(lead + review_days, delays)
     taken = demand.drawn(lead + review_days / 2, delays)

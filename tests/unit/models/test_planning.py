@@ -58,6 +58,7 @@ def test_the_service_level_is_where_the_stock_is_the_share_asked_for():
     assert found(0.175) < found(0.18) < found(0.185)
     assert found(0.18, recent_daily=9.7) < found(0.18)  # the plain rule goes by what sold lately
     assert (found(0.01), found(5.0)) == (0.5, 0.95)
+    assert 0.5 < found(0.08, unit_cost=None) < 0.95  # no cost is known of anything: ordered day by day
     assert found(0.5, recent_daily=0.0) == stock_level.USUAL
     assert stock_level.find(items, sums.clear(), COSTS, share=0.5, review_days=1) == stock_level.USUAL
 
