@@ -86,7 +86,7 @@ def topics_plot(by_month: pl.DataFrame) -> bytes:
         left = [before + n for before, n in zip(left, counts, strict=True)]
     axis.set_title("What buyers speak of, and how")
     axis.set_xlabel("texts")
-    axis.legend(frameon=False, ncols=3, loc="lower right")
+    figure.legend(frameon=False, ncols=3, loc="outside lower center")
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     out = io.BytesIO()
