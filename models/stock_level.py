@@ -2,7 +2,7 @@
 
 One level is too much stock for one catalogue and too little for the next, or for the same one before Christmas. What
 a merchant knows is how much stock a rule of thumb keeps. So the level is read from the exchange curve (Silver, Pyke &
-Thomas, *Inventory and Production Management*, ch. 4 and 6) at a share of that stock, every night anew. What lies on
+Thomas, *Inventory and Production Management*, ch. 4 and 6) at a share of that stock, anew for every plan. What lies on
 average is reckoned in the same way for both: positions lie evenly between the reorder point and a cycle more, and what
 is left of one when an order has come is what demand has not taken by then.
 """

@@ -22,9 +22,8 @@ from warehouse.load import end_sessions
 EXPIRY_SECONDS = 30.0
 _RENEWALS_PER_EXPIRY = 3
 _PATIENCE = "SET LOCAL lock_timeout = '2s'"  # with the end of a merge; who is still at it is asked for then
-_ENDING = (
-    "SET LOCAL lock_timeout = '60s'"  # a session that was told to end gives its locks back in its own time
-)
+# A session that was told to end gives its locks back in its own time.
+_ENDING = "SET LOCAL lock_timeout = '60s'"
 
 _CLAIM = """
     INSERT INTO ops.leases AS l (account, resource, token, owner, claimed_at, expires_at)
@@ -137,7 +136,7 @@ def holder(engine: Engine, account: str, resource: str) -> str | None:
 def _claim(engine: Engine, account: str, resource: str, owner: str, expiry: float) -> Lease:
     values = {"account": account, "resource": resource, "owner": owner, "expiry": expiry}
     try:
-        token = _take(engine, values)
+        token = _take(engine, values, _PATIENCE)
     except OperationalError as error:
         if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
             raise
@@ -160,10 +159,10 @@ def _claim(engine: Engine, account: str, resource: str, owner: str, expiry: floa
     return Lease(account, resource, int(token), owner, expiry)
 
 
-def _take(engine: Engine, values: dict[str, object], patience: str | None = None) -> int | None:
-    """The token of a new claim; None when somebody else holds the lease. Waits for a merge only briefly."""
+def _take(engine: Engine, values: dict[str, object], patience: str) -> int | None:
+    """The token of a new claim; None when somebody else holds the lease. `patience`: with a merge."""
     with engine.begin() as connection:
-        connection.execute(text(patience or _PATIENCE))
+        connection.execute(text(patience))
         token: int | None = connection.scalar(text(_CLAIM), values)
     return token
 
